@@ -1,0 +1,30 @@
+"""Errors of the decoding layer.
+
+DecodingError
+├── ContextTooLong     prompt and budget do not fit the model's window
+├── BudgetTooSmall     no member of the language fits into max_tokens
+├── DeadEnd            the vocabulary cannot spell any continuation
+└── BackendFailed      the engine failed; the same call may succeed later
+"""
+
+from lipogram.grammars.errors import Error
+
+
+class DecodingError(Error):
+    """Base of what can go wrong between a job and its text."""
+
+
+class ContextTooLong(DecodingError):
+    """The prompt, or prompt and budget, exceed the model's window (tokens)."""
+
+
+class BudgetTooSmall(DecodingError):
+    """No member of the language can be spelled within the job's token budget."""
+
+
+class DeadEnd(DecodingError):
+    """The language has continuations here, but the vocabulary has no tokens that spell one."""
+
+
+class BackendFailed(DecodingError):
+    """The engine failed; the same call may succeed later."""

@@ -1,0 +1,66 @@
+"""What happened: the events of one generation. Text is bytes; UTF-8 is the server's business."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredToken:
+    """A token with its log-probability (nats) under the law it was drawn from before truncation.
+
+    That is the model's own softmax of the masked row at temperature 1. `logprob` is None for a
+    prompt's first token, which nothing precedes.
+    """
+
+    id: int
+    text: bytes
+    logprob: float | None
+    top: tuple[ScoredToken, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Text that is final, and the tokens it came from (empty unless log-probabilities are asked).
+
+    The chunks' texts concatenated are the output; tokens of text that a stop string withheld
+    never appear.
+    """
+
+    text: bytes
+    tokens: tuple[ScoredToken, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Token counts of one generation, and how the output came about.
+
+    `forced_tokens` were determined by the grammar alone and cost no model call;
+    `model_calls` counts scored positions asked of the model.
+    """
+
+    prompt_tokens: int
+    completion_tokens: int
+    forced_tokens: int = 0
+    model_calls: int = 0
+    cached_tokens: int = 0
+
+
+FinishReason: TypeAlias = Literal["stop", "length"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The end. `reason` "stop": the model or the rule ended it, or stop string `stop` was met.
+
+    "length": the budget ran out; a constrained text is complete all the same.
+    """
+
+    reason: FinishReason
+    usage: Usage
+    stop: bytes | None = None
+    prompt_tokens: tuple[ScoredToken, ...] = ()
+
+
+Event: TypeAlias = Chunk | Finish

@@ -1,0 +1,65 @@
+"""The two protocols behind which every model stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lipogram.decoding.vocabulary import Vocabulary
+
+Logits: TypeAlias = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Score what follows `prefix`, and what follows each step of `draft` after it (token ids)."""
+
+    prefix: tuple[int, ...]
+    draft: tuple[int, ...] = ()
+
+
+class CausalModel(Protocol):
+    """A left-to-right model. Batching and the reuse of cached prefixes are its own secret."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def vocabulary(self) -> Vocabulary: ...
+
+    @property
+    def context_tokens(self) -> int:
+        """The longest prefix plus draft that can be scored."""
+        ...
+
+    async def logits(self, queries: Sequence[Query]) -> list[Logits]:
+        """Unnormalised log-scores (nats) after each prefix and each step of its draft.
+
+        Returns one float32[K+1, V] per query, K = len(query.draft), V = len(vocabulary); row i is
+        for the token after `prefix + draft[:i]`. Read-only. An empty prefix is scored as the
+        start of a text. Concurrent calls are batched by the backend; cancelling a call frees it.
+
+        Raises ContextTooLong, BackendFailed.
+        """
+        ...
+
+
+class MaskedModel(Protocol):
+    """A masked-diffusion model: scores every position of a partly filled canvas."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def vocabulary(self) -> Vocabulary: ...
+
+    @property
+    def context_tokens(self) -> int: ...
+
+    async def logits(self, canvas: NDArray[np.int64]) -> Logits:
+        """int64[L] with `vocabulary.mask_id` where unknown -> float32[L, V]; row j scores slot j."""
+        ...

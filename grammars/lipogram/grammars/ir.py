@@ -1,0 +1,177 @@
+"""The grammar that every front-end produces and every decoder reads: a set of byte strings.
+
+An expression denotes a language over bytes. Rules may refer to each other; everything else is
+regular. The nodes say what is meant and nothing of how it is matched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """Exactly these bytes; `Literal(b"")` is the empty string."""
+
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Bytes:
+    """Any one byte of the set; bit b of `mask` stands for byte b."""
+
+    mask: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chars:
+    """Any one Unicode scalar value of the inclusive ranges, UTF-8 encoded.
+
+    Ranges are sorted and disjoint; surrogates (D800-DFFF) are never members.
+    """
+
+    ranges: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """One after the other."""
+
+    items: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Any of the options; `Choice(())` is the empty language."""
+
+    options: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Literals:
+    """Any of many byte strings: a Choice of Literals that costs no more than the ones visited."""
+
+    texts: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """`item` at least `minimum` and at most `maximum` times (None: no limit)."""
+
+    item: Expression
+    minimum: int = 0
+    maximum: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Intersection:
+    """What all items have in common. Items are regular: no Reference below."""
+
+    items: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Complement:
+    """All byte strings that are not in `item`, invalid UTF-8 included; `item` is regular."""
+
+    item: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Whatever the rule of this name denotes."""
+
+    rule: str
+
+
+Expression = (
+    Literal
+    | Bytes
+    | Chars
+    | Sequence
+    | Choice
+    | Literals
+    | Repeat
+    | Intersection
+    | Complement
+    | Reference
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a front-end did with its input.
+
+    `exact` is false iff `narrowed` is not empty: then the language is a sound subset of the one
+    asked for. Entries are sentences that begin with where (a JSON Pointer, or line:column).
+    """
+
+    narrowed: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def exact(self) -> bool:
+        return not self.narrowed
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """Rules by name, the one to start from, and the front-end's report."""
+
+    rules: Mapping[str, Expression]
+    start: str
+    report: Report = field(default_factory=Report)
+
+
+EMPTY = Literal(b"")
+NOTHING = Choice(())
+ANY_CHAR = Chars(((0, 0xD7FF), (0xE000, 0x10FFFF)))
+
+
+def sequence(*items: Expression) -> Expression:
+    """Concatenation, flattened, with neighbouring literals joined."""
+    flat: list[Expression] = []
+    for item in items:
+        parts = item.items if isinstance(item, Sequence) else (item,)
+        for part in parts:
+            if isinstance(part, Literal) and flat and isinstance(flat[-1], Literal):
+                flat[-1] = Literal(flat[-1].text + part.text)
+            elif part != EMPTY:
+                flat.append(part)
+    if len(flat) == 1:
+        return flat[0]
+    return Sequence(tuple(flat)) if flat else EMPTY
+
+
+def choice(*options: Expression) -> Expression:
+    """Alternation, flattened, in order and without repeats."""
+    flat: dict[Expression, None] = {}
+    for option in options:
+        for part in option.options if isinstance(option, Choice) else (option,):
+            flat[part] = None
+    return next(iter(flat)) if len(flat) == 1 else Choice(tuple(flat))
+
+
+def optional(item: Expression) -> Expression:
+    """`item` or nothing."""
+    return Repeat(item, 0, 1)
+
+
+def chars(ranges: Iterable[tuple[int, int]]) -> Expression:
+    """A Chars node from ranges in any order, overlapping or not, surrogates cut out."""
+    merged: list[tuple[int, int]] = []
+    for low, high in sorted(ranges):
+        for piece in ((low, min(high, 0xD7FF)), (max(low, 0xE000), high)):
+            if piece[0] > piece[1]:
+                continue
+            if merged and piece[0] <= merged[-1][1] + 1:
+                merged[-1] = (merged[-1][0], max(merged[-1][1], piece[1]))
+            else:
+                merged.append(piece)
+    return Chars(tuple(merged)) if merged else NOTHING
+
+
+def one_of(characters: str) -> Expression:
+    """Any one of these characters."""
+    return chars((ord(c), ord(c)) for c in characters)

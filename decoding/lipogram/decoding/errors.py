@@ -4,6 +4,8 @@ DecodingError
 ├── ContextTooLong     prompt and budget do not fit the model's window
 ├── BudgetTooSmall     no member of the language fits into max_tokens
 ├── DeadEnd            the vocabulary cannot spell any continuation
+├── Unspellable        the vocabulary has no tokens for a given text
+├── UnsupportedTokenizer  a tokenizer file cannot be read as bytes
 └── BackendFailed      the engine failed; the same call may succeed later
 """
 
@@ -24,6 +26,14 @@ class BudgetTooSmall(DecodingError):
 
 class DeadEnd(DecodingError):
     """The language has continuations here, but the vocabulary has no tokens that spell one."""
+
+
+class Unspellable(DecodingError):
+    """The vocabulary has no tokens whose bytes are the given text."""
+
+
+class UnsupportedTokenizer(DecodingError):
+    """A tokenizer file whose tokens' bytes cannot be told."""
 
 
 class BackendFailed(DecodingError):

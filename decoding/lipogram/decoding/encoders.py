@@ -1,0 +1,114 @@
+"""Text to token ids, for the tokenizers of the two file formats that models come with.
+
+Text is bytes. Where it is not UTF-8, the stretch that is not is spelled with the fewest tokens,
+and the rest is encoded as usual. No encoder ever yields a special token from text: a user who
+writes `<|endoftext|>` gets the tokens of those thirteen characters.
+"""
+
+from __future__ import annotations
+
+import heapq
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from typing import Final, TypeAlias
+
+from tokenizers import Regex, Tokenizer
+from tokenizers.pre_tokenizers import Split
+
+Encoder: TypeAlias = Callable[[bytes], list[int]]
+
+_PIECES_REMEMBERED: Final = 1 << 16
+_LONGEST_REMEMBERED: Final = 64  # bytes; longer pieces rarely come again
+
+# What surrogateescape makes of bytes that are not UTF-8.
+_UNDECODABLE: Final = re.compile("([\udc80-\udcff]+)")
+
+
+def byte_pairs(ranks: Mapping[bytes, int], pattern: str, spell: Encoder) -> Encoder:
+    """tiktoken's encoding: split by `pattern`, then merge the adjacent pair of lowest rank first.
+
+    `ranks` are the token ids, in the order of the merges. O(n log n) in the longest piece.
+    """
+    pieces = Split(Regex(pattern), "isolated")
+
+    def merged(piece: bytes) -> tuple[int, ...]:
+        whole = ranks.get(piece)
+        return (whole,) if whole is not None else _merge(piece, ranks, spell)
+
+    remembered = lru_cache(_PIECES_REMEMBERED)(merged)
+
+    def encode(text: bytes) -> list[int]:
+        ids: list[int] = []
+        for stretch, decodable in _stretches(text):
+            split = pieces.pre_tokenize_str(stretch) if decodable else [(stretch, (0, 0))]
+            for piece, _ in split:
+                raw = piece.encode("utf-8", "surrogateescape")
+                ids.extend(remembered(raw) if len(raw) <= _LONGEST_REMEMBERED else merged(raw))
+        return ids
+
+    return encode
+
+
+def pipeline(tokenizer: Tokenizer, tokens: tuple[bytes, ...], spell: Encoder) -> Encoder:
+    """The encoding of a Hugging Face tokenizer, special and unknown tokens spelled out instead."""
+    tokenizer.encode_special_tokens = True
+
+    def encode(text: bytes) -> list[int]:
+        ids: list[int] = []
+        for stretch, decodable in _stretches(text):
+            if not decodable:
+                ids.extend(spell(stretch.encode("utf-8", "surrogateescape")))
+                continue
+            encoding = tokenizer.encode(stretch, add_special_tokens=False)
+            for id, (begin, end) in zip(encoding.ids, encoding.offsets, strict=True):
+                if tokens[id]:
+                    ids.append(id)
+                else:
+                    ids.extend(spell(stretch[begin:end].encode()))
+        return ids
+
+    return encode
+
+
+def _stretches(text: bytes) -> Iterator[tuple[str, bool]]:
+    """The text in stretches that are UTF-8 (True) and that are not (False; escaped)."""
+    parts = _UNDECODABLE.split(text.decode("utf-8", "surrogateescape"))
+    return ((part, index % 2 == 0) for index, part in enumerate(parts) if part)
+
+
+def _merge(piece: bytes, ranks: Mapping[bytes, int], spell: Encoder) -> tuple[int, ...]:
+    """Byte-pair merging with a heap of candidate pairs; equal ranks merge leftmost first."""
+    size = len(piece)
+    after = list(range(1, size + 1))  # where the part that begins here ends
+    before = list(range(-1, size - 1))  # where the part to the left of it begins
+    heap: list[tuple[int, int, int]] = []  # (rank, begin, end) of two adjacent parts
+
+    def offer(begin: int) -> None:
+        if after[begin] < size:
+            end = after[after[begin]]
+            rank = ranks.get(piece[begin:end])
+            if rank is not None:
+                heapq.heappush(heap, (rank, begin, end))
+
+    for begin in range(size):
+        offer(begin)
+    while heap:
+        _, begin, end = heapq.heappop(heap)
+        middle = after[begin]
+        if middle < 0 or middle >= end or after[middle] != end:
+            continue  # one of the two parts has been merged otherwise since
+        after[begin], after[middle] = end, -1
+        if end < size:
+            before[end] = begin
+        offer(begin)
+        if before[begin] >= 0:
+            offer(before[begin])
+    ids: list[int] = []
+    begin = 0
+    while begin < size:
+        part = piece[begin : after[begin]]
+        rank = ranks.get(part)
+        ids.extend([rank] if rank is not None else spell(part))
+        begin = after[begin]
+    return tuple(ids)

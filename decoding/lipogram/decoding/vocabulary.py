@@ -1,0 +1,133 @@
+"""A vocabulary: what each token is in bytes, which end a text, and how text becomes tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+
+from lipogram.decoding import encoders, tokenizer_json
+from lipogram.decoding.encoders import Encoder
+from lipogram.decoding.errors import Unspellable
+from lipogram.decoding.trie import TokenTrie
+
+
+class Vocabulary:
+    """The tokens of a model; immutable, compared by identity, safe to share between threads.
+
+    `tokens[id]` is the token's bytes, b"" where it is special: no text ever matches it. `eos_ids`
+    end a text; `mask_id` is an unknown slot of a masked-diffusion model; `specials` names special
+    ids. `text_start` is what the tokenizer puts before a text's first byte (SentencePiece's dummy
+    space): `encode` never adds it, whoever begins a text does. Several tokens may share bytes.
+    """
+
+    def __init__(
+        self,
+        tokens: Sequence[bytes],
+        *,
+        eos_ids: Iterable[int] = (),
+        mask_id: int | None = None,
+        specials: Mapping[str, int] | None = None,
+        text_start: bytes = b"",
+        encoder: Encoder | None = None,
+    ) -> None:
+        """`encoder` None encodes with the fewest tokens. Raises ValueError for ids out of range."""
+        self.eos_ids = tuple(dict.fromkeys(eos_ids))
+        self.mask_id = mask_id
+        self.specials: Mapping[str, int] = MappingProxyType(dict(specials or {}))
+        self.text_start = text_start
+        texts = list(tokens)
+        unspoken = {*self.eos_ids, *self.specials.values(), *([] if mask_id is None else [mask_id])}
+        for id in unspoken:
+            if not 0 <= id < len(texts):
+                raise ValueError(f"special token id {id} is not one of the {len(texts)} tokens")
+            texts[id] = b""
+        self.tokens = tuple(texts)
+        self._encoder = encoder
+
+    @classmethod
+    def from_tokens(
+        cls,
+        tokens: Sequence[bytes],
+        eos_ids: Iterable[int] = (),
+        mask_id: int | None = None,
+        specials: Mapping[str, int] | None = None,
+    ) -> Vocabulary:
+        """A vocabulary of bare tokens (id -> bytes, b"" special), encoding with the fewest."""
+        return cls(tokens, eos_ids=eos_ids, mask_id=mask_id, specials=specials)
+
+    @classmethod
+    def from_tokenizer_json(
+        cls,
+        source: Path | str,
+        *,
+        eos_ids: Iterable[int] | None = None,
+        mask_id: int | None = None,
+        specials: Iterable[str] = (),
+        size: int | None = None,
+    ) -> Vocabulary:
+        """Read a Hugging Face tokenizer.json: a path, or the JSON text itself.
+
+        `eos_ids` and `mask_id` None are guessed from well-known names. `specials` names added
+        tokens that are special though the file does not say so; those like `<|name|>` always
+        are. `size` pads to the width of the model's scores. Raises UnsupportedTokenizer.
+        """
+        file = tokenizer_json.read(source, frozenset(specials))
+        tokens = file.tokens + (b"",) * ((size or 0) - len(file.tokens))
+        named = file.specials.items()
+        if eos_ids is None:
+            eos_ids = sorted(id for name, id in named if name in tokenizer_json.EOS_NAMES)
+        if mask_id is None:
+            mask_id = next((id for name, id in named if name in tokenizer_json.MASK_NAMES), None)
+        vocabulary = cls(
+            tokens,
+            eos_ids=eos_ids,
+            mask_id=mask_id,
+            specials=file.specials,
+            text_start=file.text_start,
+        )
+        vocabulary._encoder = encoders.pipeline(file.tokenizer, vocabulary.tokens, vocabulary.spell)
+        return vocabulary
+
+    @classmethod
+    def from_tiktoken(
+        cls,
+        ranks: Mapping[bytes, int],
+        pattern: str,
+        specials: Mapping[str, int],
+        eos_ids: Iterable[int] = (),
+    ) -> Vocabulary:
+        """tiktoken's form: bytes -> id in the order of the merges, and the splitting pattern."""
+        tokens = [b""] * (max((*ranks.values(), *specials.values()), default=-1) + 1)
+        for token, id in ranks.items():
+            tokens[id] = token
+        vocabulary = cls(tokens, eos_ids=eos_ids, specials=specials)
+        vocabulary._encoder = encoders.byte_pairs(dict(ranks), pattern, vocabulary.spell)
+        return vocabulary
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @cached_property
+    def trie(self) -> TokenTrie:
+        """All tokens with text as a byte trie; built on first use."""
+        return TokenTrie.build(self.tokens)
+
+    def encode(self, text: bytes) -> list[int]:
+        """The text's tokens as the model's tokenizer forms them; never a special one.
+
+        Any bytes, UTF-8 or not. Raises Unspellable where no tokens spell them.
+        """
+        return self.spell(text) if self._encoder is None else self._encoder(text)
+
+    def spell(self, text: bytes) -> list[int]:
+        """The fewest tokens whose bytes are `text`; raises Unspellable."""
+        ids = self.trie.spell(text)
+        if ids is None:
+            raise Unspellable(f"the vocabulary has no tokens that spell {text[:80]!r}")
+        return ids
+
+    def decode(self, ids: Iterable[int]) -> bytes:
+        """The tokens' bytes, joined; special tokens have none."""
+        return b"".join([self.tokens[id] for id in ids])

@@ -1,13 +1,16 @@
-"""What must be known of every rule before any text is matched: how short it can be."""
+"""What must be known of every rule before any text is matched: a shortest member."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
 
 from lipogram.grammars import ir
 from lipogram.grammars.errors import BudgetExceeded, GrammarError
 from lipogram.grammars.residuals import INFINITE, Residuals, children, postorder
+
+# Bytes of a shortest member, and the latest-settled rule that it takes: see ShortestMembers.
+Measure = tuple[int, int]
+_DEAD: Measure = (INFINITE, 0)
 
 
 def check_depth(root: ir.Expression, max_depth: int) -> None:
@@ -20,62 +23,117 @@ def check_depth(root: ir.Expression, max_depth: int) -> None:
     raise BudgetExceeded(f"the grammar nests expressions deeper than {max_depth} levels")
 
 
-def rule_lengths(grammar: ir.Grammar, residuals: Residuals) -> dict[str, int]:
-    """The bytes of a shortest member of every rule; INFINITE for rules that match nothing.
+class ShortestMembers:
+    """The shortest member of every rule: a least fixpoint, by worklist.
 
-    A least fixpoint by worklist over the rules that a change can affect.
+    Rules are ranked by when their length was last lowered. The member that lowered it takes only
+    rules of lower rank, so spelling by lowest rank among equals always comes to an end.
     Raises GrammarError for a reference to a rule that does not exist.
     """
-    orders = {name: postorder(body) for name, body in grammar.rules.items()}
-    users: dict[str, set[str]] = defaultdict(set)
-    for name, order in orders.items():
-        for expression in order:
-            if isinstance(expression, ir.Reference):
-                if expression.rule not in grammar.rules:
-                    raise GrammarError(f"rule {name!r} refers to {expression.rule!r}: no such rule")
-                users[expression.rule].add(name)
-    lengths = dict.fromkeys(grammar.rules, INFINITE)
-    boolean_lengths: dict[int, int] = {}
-    todo: dict[str, None] = dict.fromkeys(reversed(list(grammar.rules)))
-    while todo:
-        name = next(iter(todo))
-        del todo[name]
-        length = _length(orders[name], lengths, boolean_lengths, residuals)
-        if length < lengths[name]:
-            lengths[name] = length
-            todo.update(dict.fromkeys(users[name]))
-    return lengths
 
+    def __init__(self, grammar: ir.Grammar, residuals: Residuals) -> None:
+        self._grammar = grammar
+        self._residuals = residuals
+        self._orders = {name: postorder(body) for name, body in grammar.rules.items()}
+        self._boolean_nodes: dict[int, int] = {}
+        self._measures: dict[str, Measure] = dict.fromkeys(grammar.rules, _DEAD)
+        self._parts: dict[str, dict[int, Measure]] = {}
+        users = self._users()
+        todo: dict[str, None] = dict.fromkeys(reversed(list(grammar.rules)))
+        rank = 0
+        while todo:
+            name = next(iter(todo))
+            del todo[name]
+            body = id(grammar.rules[name])
+            length = self._measure_parts(name)[body][0]
+            if length < self._measures[name][0]:
+                rank += 1
+                self._measures[name] = (length, rank)
+                todo.update(dict.fromkeys(users[name]))
 
-def _length(
-    order: list[ir.Expression],
-    rules: Mapping[str, int],
-    boolean_lengths: dict[int, int],
-    residuals: Residuals,
-) -> int:
-    values: dict[int, int] = {}
-    for expression in order:
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """By rule, in the grammar's order; INFINITE for rules that match nothing."""
+        return tuple(length for length, _ in self._measures.values())
+
+    def length(self, rule: str) -> int:
+        """The bytes of a shortest member of the rule."""
+        return self._measures[rule][0]
+
+    def text(self, rule: str) -> bytes:
+        """A shortest member of a rule that has one."""
+        pieces: list[bytes] = []
+        parts: dict[int, Measure] = {}
+        todo: list[ir.Expression] = [ir.Reference(rule)]
+        while todo:
+            expression = todo.pop()
+            match expression:
+                case ir.Reference(name):
+                    parts |= self._final_parts(name)
+                    todo.append(self._grammar.rules[name])
+                case ir.Sequence(items):
+                    todo += reversed(items)
+                case ir.Choice(options):
+                    todo.append(min(options, key=lambda option: parts[id(option)]))
+                case ir.Repeat(item, minimum):
+                    todo += [item] * minimum
+                case ir.Intersection() | ir.Complement():
+                    pieces.append(self._residuals.shortest(self._boolean_node(expression), bytes))
+                case _:
+                    pieces.append(
+                        self._residuals.shortest(self._residuals.lower(expression, {}), bytes)
+                    )
+        return b"".join(pieces)
+
+    def _users(self) -> dict[str, set[str]]:
+        users: dict[str, set[str]] = defaultdict(set)
+        for name, order in self._orders.items():
+            for expression in order:
+                if isinstance(expression, ir.Reference):
+                    if expression.rule not in self._grammar.rules:
+                        raise GrammarError(
+                            f"rule {name!r} refers to {expression.rule!r}: no such rule"
+                        )
+                    users[expression.rule].add(name)
+        return users
+
+    def _final_parts(self, rule: str) -> dict[int, Measure]:
+        if rule not in self._parts:
+            self._parts[rule] = self._measure_parts(rule)
+        return self._parts[rule]
+
+    def _measure_parts(self, rule: str) -> dict[int, Measure]:
+        values: dict[int, Measure] = {}
+        for expression in self._orders[rule]:
+            values[id(expression)] = self._measure(expression, values)
+        return values
+
+    def _measure(self, expression: ir.Expression, values: dict[int, Measure]) -> Measure:
         match expression:
             case ir.Literal(text):
-                value = len(text)
+                return len(text), 0
             case ir.Bytes(mask):
-                value = 1 if mask else INFINITE
+                return (1, 0) if mask else _DEAD
             case ir.Chars(ranges):
-                value = len(chr(ranges[0][0]).encode()) if ranges else INFINITE
+                return (len(chr(ranges[0][0]).encode()), 0) if ranges else _DEAD
             case ir.Literals(texts):
-                value = min(map(len, texts), default=INFINITE)
+                return min(map(len, texts), default=INFINITE), 0
             case ir.Sequence(items):
-                value = min(sum(values[id(item)] for item in items), INFINITE)
+                measures = [values[id(item)] for item in items]
+                length = min(sum(length for length, _ in measures), INFINITE)
+                return length, max((rank for _, rank in measures), default=0)
             case ir.Choice(options):
-                value = min((values[id(option)] for option in options), default=INFINITE)
+                return min((values[id(option)] for option in options), default=_DEAD)
             case ir.Repeat(item, minimum):
-                value = min(minimum * values[id(item)], INFINITE) if minimum else 0
+                length, rank = values[id(item)]
+                return (min(minimum * length, INFINITE), rank) if minimum else (0, 0)
             case ir.Intersection() | ir.Complement():
-                if id(expression) not in boolean_lengths:
-                    node = residuals.lower(expression, {})
-                    boolean_lengths[id(expression)] = residuals.length(node)
-                value = boolean_lengths[id(expression)]
+                return self._residuals.length(self._boolean_node(expression)), 0
             case ir.Reference(rule):
-                value = rules[rule]
-        values[id(expression)] = value
-    return value
+                return self._measures[rule]
+
+    def _boolean_node(self, expression: ir.Expression) -> int:
+        node = self._boolean_nodes.get(id(expression))
+        if node is None:
+            node = self._boolean_nodes[id(expression)] = self._residuals.lower(expression, {})
+        return node

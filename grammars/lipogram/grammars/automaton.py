@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipogram.grammars import ir
-from lipogram.grammars.analysis import check_depth, rule_lengths
+from lipogram.grammars.analysis import ShortestMembers, check_depth
 from lipogram.grammars.errors import BudgetExceeded, EmptyLanguage
 from lipogram.grammars.residuals import ALL_BYTES, EMPTY, INFINITE, Residuals, partition
 
@@ -70,11 +70,12 @@ class Automaton:
         self._budget = budget
         self._lock = threading.RLock()
         self._residuals = Residuals(budget.max_nodes)
-        lengths = rule_lengths(grammar, self._residuals)
-        if lengths[grammar.start] >= INFINITE:
+        self._members = ShortestMembers(grammar, self._residuals)
+        if self._members.length(grammar.start) >= INFINITE:
             raise EmptyLanguage("no text satisfies the grammar")
-        self._rules = {name: index for index, name in enumerate(grammar.rules)}
-        self._residuals.rule_lengths = tuple(lengths.values())
+        self._names = tuple(grammar.rules)
+        self._rules = {name: index for index, name in enumerate(self._names)}
+        self._residuals.rule_lengths = self._members.lengths
         self._bodies: list[int | None] = [None] * len(self._rules)
         self._rule_texts: dict[int, bytes] = {}
 
@@ -186,8 +187,8 @@ class Automaton:
     def _body(self, rule: int) -> int:
         body = self._bodies[rule]
         if body is None:
-            name = list(self._rules)[rule]
-            body = self._bodies[rule] = self._residuals.lower(self.grammar.rules[name], self._rules)
+            expression = self.grammar.rules[self._names[rule]]
+            body = self._bodies[rule] = self._residuals.lower(expression, self._rules)
         return body
 
     def _intern(self, kernel: frozenset[Item]) -> State:
@@ -270,8 +271,7 @@ class Automaton:
     def _rule_text(self, rule: int) -> bytes:
         text = self._rule_texts.get(rule)
         if text is None:
-            text = self._residuals.shortest(self._body(rule), self._rule_text)
-            self._rule_texts[rule] = text
+            text = self._rule_texts[rule] = self._members.text(self._names[rule])
         return text
 
     def _item_length(self, item: Item) -> int:

@@ -377,10 +377,8 @@ class Residuals:
 
     def deterministic(self, node: int) -> list[Edge]:
         """Edges with disjoint byte classes, for a node without calls."""
-        heads = self.heads(node)
-        if heads.calls:
-            raise GrammarError("expected a regular expression under `&` or `~`, found a rule")
-        return [(mask, self.choice(rests)) for mask, rests in partition(heads.edges)]
+        edges = self.heads(node).edges
+        return [(mask, self.choice(rests)) for mask, rests in partition(edges)]
 
     # Whether, and by how little, a node can be completed.
 
@@ -520,6 +518,10 @@ class Residuals:
             case ir.Complement(item):
                 return self._live(self.complement(nodes[id(item)]))
             case ir.Reference(name):
+                if name not in rules:
+                    raise GrammarError(
+                        f"expected a regular expression under & or ~, found the rule {name!r}"
+                    )
                 return self.call(rules[name])
 
     def _live(self, node: int) -> int:

@@ -1,0 +1,143 @@
+"""A mask is exactly what enumeration says: a token is allowed iff some member goes on with it."""
+
+import random
+import re
+
+import numpy as np
+import pytest
+
+from laws.oracle import ALPHABET, Oracle, random_grammar, random_tokens
+from lipogram.decoding.masking import Masker
+from lipogram.decoding.vocabulary import Vocabulary
+from lipogram.grammars import Automaton, EmptyLanguage, compile, ir
+
+LIMIT = 6
+EOS = 0
+
+
+def allowed(masker: Masker, state: int) -> set[int]:
+    out = np.empty(-(-len(masker.vocabulary) // 32), np.int32)
+    masker.fill(state, out)
+    bits = np.unpackbits(out.view(np.uint8), bitorder="little")
+    return set(np.flatnonzero(bits).tolist())
+
+
+def check_bytes(automaton: Automaton, oracle: Oracle) -> None:
+    """Every live prefix, its next bytes and its completions, by enumeration."""
+    for prefix in sorted(oracle.prefixes):
+        state = automaton.walk(automaton.start(), prefix)
+        assert state is not None, prefix
+        assert automaton.is_complete(state) == (prefix in oracle.members), prefix
+        following = automaton.next_bytes(state)
+        assert following or automaton.is_complete(state), prefix
+        if len(prefix) < LIMIT:
+            expected = {p[-1] for p in oracle.prefixes if p[:-1] == prefix and p}
+            assert following == expected, prefix
+        check_completions(automaton, oracle, prefix, state)
+
+
+def check_completions(automaton: Automaton, oracle: Oracle, prefix: bytes, state: int) -> None:
+    shortest = automaton.shortest(state)
+    assert len(shortest) == automaton.shortest_length(state)
+    assert automaton.accepts(prefix + shortest), prefix
+    lengths = [len(m) - len(prefix) for m in oracle.members if m.startswith(prefix)]
+    if lengths:
+        assert len(shortest) == min(lengths), prefix
+    else:
+        assert len(prefix + shortest) > LIMIT, prefix
+    forced = automaton.forced(state)
+    members = [m for m in oracle.members if m.startswith(prefix)]
+    assert all(m.startswith(prefix + forced) for m in members), prefix
+    if not automaton.is_complete(state) and len(automaton.next_bytes(state)) > 1:
+        assert forced == b""
+
+
+@pytest.mark.parametrize("block", range(30))
+def test_masks_equal_brute_force_on_random_grammars(block: int) -> None:
+    for seed in range(20 * block, 20 * block + 20):
+        grammar = random_grammar(seed)
+        oracle = Oracle(grammar, LIMIT)
+        if not oracle.productive[grammar.start]:
+            with pytest.raises(EmptyLanguage):
+                compile(grammar)
+            continue
+        automaton = compile(grammar)
+        check_bytes(automaton, oracle)
+        tokens = random_tokens(seed, oracle.members)
+        masker = Masker(automaton, Vocabulary.from_tokens(tokens, eos_ids=(EOS,)))
+        longest = max(map(len, tokens))
+        for prefix in sorted(p for p in oracle.prefixes if len(p) + longest <= LIMIT):
+            state = automaton.walk(automaton.start(), prefix)
+            assert state is not None
+            expected = {i for i, t in enumerate(tokens) if t and prefix + t in oracle.prefixes}
+            if prefix in oracle.members:
+                expected.add(EOS)
+            assert allowed(masker, state) == expected, (seed, prefix)
+            for token_id in range(1, len(tokens)):
+                assert (masker.step(state, token_id) is not None) == (token_id in expected)
+
+
+def test_dead_prefixes_are_dead() -> None:
+    rng = random.Random(5)
+    for seed in range(600, 640):
+        grammar = random_grammar(seed)
+        oracle = Oracle(grammar, LIMIT)
+        if not oracle.productive[grammar.start]:
+            continue
+        automaton = compile(grammar)
+        for _ in range(100):
+            text = bytes(rng.choices(ALPHABET, k=rng.randint(0, LIMIT)))
+            assert automaton.is_live(text) == (text in oracle.prefixes)
+            assert automaton.accepts(text) == (text in oracle.members)
+
+
+def test_the_order_of_tokens_does_not_matter() -> None:
+    grammar = ir.Grammar({"s": ir.Repeat(ir.Literals((b"ab", b"b", b"aab")))}, "s")
+    automaton = compile(grammar)
+    tokens = [b"", b"a", b"b", b"ab", b"ba", b"aa", b"aab"]
+    straight = Masker(automaton, Vocabulary.from_tokens(tokens, eos_ids=(0,)))
+    turned = Masker(automaton, Vocabulary.from_tokens(tokens[::-1], eos_ids=(6,)))
+    for prefix in (b"", b"a", b"aa", b"ab"):
+        state = automaton.walk(automaton.start(), prefix)
+        assert state is not None
+        assert allowed(straight, state) == {6 - i for i in allowed(turned, state)}
+
+
+def test_right_recursion_is_a_loop_and_left_recursion_too() -> None:
+    a = ir.Literal(b"a")
+    right = ir.Grammar({"x": ir.Choice((ir.EMPTY, ir.Sequence((a, ir.Reference("x")))))}, "x")
+    left = ir.Grammar({"x": ir.Choice((ir.EMPTY, ir.Sequence((ir.Reference("x"), a))))}, "x")
+    for grammar in (right, left):
+        automaton = compile(grammar)
+        assert automaton.accepts(b"a" * 10_000)
+        assert len(automaton) < 6
+
+
+def test_counts_are_not_unrolled() -> None:
+    huge = ir.Repeat(ir.Repeat(ir.Literal(b"a"), 0, 100_000), 0, 100_000)
+    automaton = compile(ir.Grammar({"s": huge}, "s"))
+    assert automaton.accepts(b"a" * 100)
+    assert len(automaton) < 300
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(0, 0x10FFFF), (0x7F, 0x80), (0x7FF, 0x801), (0xE000, 0x10000), (0x41, 0x10FFFF)]
+)
+def test_characters_are_valid_utf8_and_nothing_else(low: int, high: int) -> None:
+    automaton = compile(ir.Grammar({"s": ir.chars([(low, high)])}, "s"))
+    edges = {0, 0x7F, 0x80, 0x7FF, 0x800, 0xD7FF, 0xE000, 0xFFFF, 0x10000, 0x10FFFF}
+    for code in sorted(edges | {c + d for c in (low, high) for d in (-1, 0, 1)}):
+        if 0 <= code <= 0x10FFFF and not 0xD800 <= code <= 0xDFFF:
+            assert automaton.accepts(chr(code).encode()) == (low <= code <= high), hex(code)
+    for invalid in (b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xff", b"\xe0\x80\x80"):
+        assert not automaton.is_live(invalid)
+
+
+def test_a_pattern_that_determinises_badly_is_quick() -> None:
+    ab = ir.Repeat(ir.Bytes((1 << 97) | (1 << 98)))
+    body = ir.Sequence((ab, ir.Literal(b"a"), ir.Repeat(ab.item, 12, 12)))
+    automaton = compile(ir.Grammar({"s": body}, "s"))
+    rng = random.Random(0)
+    for _ in range(200):
+        text = bytes(rng.choices(b"ab", k=rng.randint(0, 30)))
+        assert automaton.accepts(text) == bool(re.fullmatch(rb"[ab]*a[ab]{12}", text))

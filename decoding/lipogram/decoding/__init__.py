@@ -1,0 +1,38 @@
+"""Decoding knows tokens and scores: jobs in, events out, whatever the model and the rule."""
+
+from lipogram.decoding.autoregressive import Autoregressive, Drafter
+from lipogram.decoding.errors import (
+    BackendFailed,
+    BudgetTooSmall,
+    ContextTooLong,
+    DeadEnd,
+    DecodingError,
+    Unspellable,
+    UnsupportedTokenizer,
+)
+from lipogram.decoding.events import Chunk, Event, Finish, FinishReason, ScoredToken, Usage
+from lipogram.decoding.job import Job, Sampling
+from lipogram.decoding.masking import Masker
+from lipogram.decoding.vocabulary import Vocabulary
+
+__all__ = [
+    "Autoregressive",
+    "BackendFailed",
+    "BudgetTooSmall",
+    "Chunk",
+    "ContextTooLong",
+    "DeadEnd",
+    "DecodingError",
+    "Drafter",
+    "Event",
+    "Finish",
+    "FinishReason",
+    "Job",
+    "Masker",
+    "Sampling",
+    "ScoredToken",
+    "Unspellable",
+    "UnsupportedTokenizer",
+    "Usage",
+    "Vocabulary",
+]

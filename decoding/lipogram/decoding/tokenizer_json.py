@@ -19,11 +19,13 @@ from tokenizers import Tokenizer
 
 from lipogram.decoding.errors import UnsupportedTokenizer
 
-EOS_NAMES: Final = frozenset(
-    ["</s>", "<eos>", "[EOS]", "<|endoftext|>", "<|end_of_text|>", "<|eot_id|>", "<|eom_id|>"]
-    + ["<|im_end|>", "<|end|>", "<|eot|>", "<|endofturn|>", "<|return|>", "<|call|>"]
-    + ["<end_of_turn>", "<turn|>", "<｜end▁of▁sentence｜>"]
-)
+# fmt: off
+EOS_NAMES: Final = frozenset([
+    "</s>", "<eos>", "[EOS]", "<|endoftext|>", "<|end_of_text|>", "<|eot_id|>", "<|eom_id|>",
+    "<|im_end|>", "<|end|>", "<|eot|>", "<|endofturn|>", "<|return|>", "<|call|>",
+    "<end_of_turn>", "<turn|>", "<｜end▁of▁sentence｜>",
+])
+# fmt: on
 MASK_NAMES: Final = frozenset(["<mask>", "[MASK]", "<|mask|>", "<|mdm_mask|>"])
 
 # Tokens of this shape steer the model even where a file forgets to call them special.

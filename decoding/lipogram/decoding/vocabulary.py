@@ -114,6 +114,11 @@ class Vocabulary:
         """All tokens with text as a byte trie; built on first use."""
         return TokenTrie.build(self.tokens)
 
+    @cached_property
+    def spells_all(self) -> bool:
+        """Whether every byte is a token, so that any text can be spelled."""
+        return len({token for token in self.tokens if len(token) == 1}) == 256
+
     def encode(self, text: bytes) -> list[int]:
         """The text's tokens as the model's tokenizer forms them; never a special one.
 

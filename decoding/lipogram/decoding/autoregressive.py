@@ -1,0 +1,208 @@
+"""The left-to-right loop: score, bias, mask, sample, advance; plain and speculative alike.
+
+The law is the locally projected one: every token is drawn from the model's row, masked and
+renormalised, whatever came before. Two things spare model calls and leave the law alone: a token
+that is the only one allowed is taken unasked, and a drafted token is scored in advance but counts
+only if it is the one that is drawn. Plain decoding is drafts of length 0.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from itertools import islice
+from typing import Final, Protocol
+
+import numpy as np
+
+from lipogram.decoding import sampling
+from lipogram.decoding.course import Constrained, Course, Free
+from lipogram.decoding.errors import ContextTooLong
+from lipogram.decoding.events import Chunk, Event, Finish, FinishReason, ScoredToken, Usage
+from lipogram.decoding.job import Job
+from lipogram.decoding.models.base import CausalModel, Logits, Query
+from lipogram.decoding.output import Output
+
+# Tokens drawn at one step before the plan to close is followed instead.
+MOST_DRAWS: Final = 64
+
+# Rows asked for at a time when a prompt is scored: 128 rows of 128,000 scores are 64 MB.
+_PROMPT_ROWS: Final = 128
+
+
+class Drafter(Protocol):
+    """Guesses what comes next, for the model to check; good guesses save model calls."""
+
+    async def propose(self, tokens: Sequence[int], most: int) -> Sequence[int]:
+        """At most `most` tokens (maybe none) to follow the prompt and output so far."""
+        ...
+
+
+class Autoregressive:
+    """Generates with a causal model, token by token.
+
+    A `drafter` changes how many model calls an output takes, never its law nor, under a seed,
+    its text.
+    """
+
+    def __init__(self, model: CausalModel, drafter: Drafter | None = None) -> None:
+        self.model = model
+        self._drafter = drafter
+
+    async def generate(self, job: Job) -> AsyncGenerator[Event, None]:
+        """Chunks as soon as they are final, then one Finish; closing it cancels within a step.
+
+        Raises ContextTooLong, BudgetTooSmall, DeadEnd, BackendFailed.
+        """
+        run = _Run(self.model, job)
+        prompt = await run.scored_prompt() if job.echo_logprobs else ()
+        while run.reason is None:
+            if run.course.only is not None:
+                await asyncio.sleep(0)  # long forced stretches leave the event loop its turns
+                chunk = run.take(None)
+                if chunk is not None:
+                    yield chunk
+                continue
+            draft = await self._draft(run)
+            rows = await run.ask(Query(tuple(run.tokens), draft))
+            for row, drafted in zip(rows, (*draft, None), strict=True):
+                chunk = run.take(row)
+                if chunk is not None:
+                    yield chunk
+                if run.reason is not None or run.tokens[-1] != drafted:
+                    break
+        chunk = run.rest()
+        if chunk is not None:
+            yield chunk
+        yield run.finish(prompt)
+
+    async def _draft(self, run: _Run) -> tuple[int, ...]:
+        most = run.left - 1
+        if self._drafter is None or most < 1:
+            return ()
+        return tuple(await self._drafter.propose(tuple(run.tokens), most))[:most]
+
+
+class _Run:
+    """One generation on its way: what it has, and how it ended (`reason`)."""
+
+    def __init__(self, model: CausalModel, job: Job) -> None:
+        self._model = model
+        self._job = job
+        self._vocabulary = model.vocabulary
+        self.left = _budget(model, job)
+        self.course: Course = (
+            Free(model.vocabulary, job.ignore_eos)
+            if job.masker is None
+            else Constrained(job.masker, self.left, job.ignore_eos)
+        )
+        self.tokens = list(job.prompt)
+        self._output = Output(job.stop)
+        self._repetitions = sampling.Repetitions.wanted(
+            job.sampling, len(model.vocabulary), job.prompt
+        )
+        seed = job.sampling.seed
+        self._rng = np.random.default_rng(None if seed is None else seed % 2**64)
+        self._forced_tokens = 0
+        self._model_calls = 0
+        self.reason: FinishReason | None = None
+        self._check_end()
+
+    async def ask(self, query: Query) -> Logits:
+        """Rows of scores for the query's prefix and each step of its draft."""
+        self._model_calls += 1 + len(query.draft)
+        [rows] = await self._model.logits([query])
+        return rows
+
+    async def scored_prompt(self) -> tuple[ScoredToken, ...]:
+        """The prompt's tokens with their log-probabilities, a window of rows at a time."""
+        prompt, tokens = self._job.prompt, self._vocabulary.tokens
+        scored = [ScoredToken(id, tokens[id], None) for id in prompt[:1]]
+        for begin in range(1, len(prompt), _PROMPT_ROWS):
+            wanted = prompt[begin : begin + _PROMPT_ROWS]
+            rows = await self.ask(Query(prompt[:begin], wanted[:-1]))
+            top = self._job.top_logprobs or 0
+            scored += [
+                sampling.scored(row, None, id, top, tokens)
+                for row, id in zip(rows, wanted, strict=True)
+            ]
+        return tuple(scored)
+
+    def take(self, row: Logits | None) -> Chunk | None:
+        """Take the next token, from `row` unless only one is allowed; returns what is final."""
+        token = self._choose(row)
+        if token is None:
+            self.reason = "length"  # complete, and no room for anything more
+            return None
+        self.tokens.append(token)
+        self.left -= 1
+        if token in self._vocabulary.eos_ids:
+            self.reason = "stop"
+            return None
+        return self._accept(token, row)
+
+    def _choose(self, row: Logits | None) -> int | None:
+        """Draw until a token leaves room to close; after many in vain, close as planned."""
+        if self.course.only is not None:
+            self._forced_tokens += 1
+            drawn: Iterable[int] = (self.course.only,)
+        else:
+            assert row is not None
+            scores = sampling.adjusted(row, self._job.sampling, self._repetitions)
+            drawn = sampling.draws(scores, self.course.allowed, self._job.sampling, self._rng)
+        for token in islice(drawn, MOST_DRAWS):
+            if self.course.admits(token):
+                return token
+        return self.course.closing()
+
+    def _accept(self, token: int, row: Logits | None) -> Chunk | None:
+        may_end = self.course.may_end(token) if self._job.stop else None
+        text = self._vocabulary.tokens[token]
+        chunk = self._output.push(text, self._scored(token, row), may_end)
+        if self._repetitions is not None:
+            self._repetitions.add(token)
+        self.course.advance(token)
+        self._check_end()
+        return chunk
+
+    def _scored(self, token: int, row: Logits | None) -> ScoredToken | None:
+        top = self._job.top_logprobs
+        if top is None:
+            return None
+        tokens = self._vocabulary.tokens
+        if self.course.only is not None or row is None:
+            certain = ScoredToken(token, tokens[token], 0.0)
+            return ScoredToken(token, tokens[token], 0.0, (certain,) if top else ())
+        return sampling.scored(row, self.course.allowed, token, top, tokens)
+
+    def _check_end(self) -> None:
+        if self._output.stopped is not None or self.course.is_over:
+            self.reason = "stop"
+        elif not self.left:
+            self.reason = "length"
+
+    def rest(self) -> Chunk | None:
+        """What was held back, if no stop string ended the output."""
+        return self._output.flush() if self._output.stopped is None else None
+
+    def finish(self, prompt: tuple[ScoredToken, ...]) -> Finish:
+        """The last event; the token that ended the text counts too."""
+        assert self.reason is not None
+        usage = Usage(
+            prompt_tokens=len(self._job.prompt),
+            completion_tokens=len(self.tokens) - len(self._job.prompt),
+            forced_tokens=self._forced_tokens,
+            model_calls=self._model_calls,
+        )
+        return Finish(self.reason, usage, self._output.stopped, prompt)
+
+
+def _budget(model: CausalModel, job: Job) -> int:
+    """The tokens there are to spend: max_tokens, within what the context leaves."""
+    room = model.context_tokens - len(job.prompt)
+    if room < 0 or (room == 0 and job.max_tokens != 0):
+        raise ContextTooLong(
+            f"the prompt's {len(job.prompt)} tokens leave no room in the model's window"
+            f" of {model.context_tokens} tokens"
+        )
+    return room if job.max_tokens is None else min(job.max_tokens, room)

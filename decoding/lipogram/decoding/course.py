@@ -1,0 +1,191 @@
+"""The course of one output: which tokens may come next, under a rule and a budget or without.
+
+A constrained output is a member of its language even when the budget ends it. For that a way to
+close is kept at all times: a *plan*, the tokens that spell a shortest completion. A token is
+admitted iff a shortest completion after it fits into what is left of the budget, or it is the
+plan's next token. So the plan never outgrows the budget, and when the budget is spent nothing is
+left of the plan: the text is complete.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from lipogram.decoding.errors import BudgetTooSmall, DeadEnd
+from lipogram.decoding.masking import Masker
+from lipogram.decoding.sampling import Allowed, unpack
+from lipogram.decoding.vocabulary import Vocabulary
+from lipogram.grammars import State
+
+
+class Course(Protocol):
+    """Where an output stands. Tokens that end a text are not walked: they end the course."""
+
+    @property
+    def allowed(self) -> Allowed:
+        """The tokens that the rule allows next, whatever the budget; read-only."""
+        ...
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the output is complete and nothing can follow."""
+        ...
+
+    @property
+    def only(self) -> int | None:
+        """The one token that the rule allows, if it is but one."""
+        ...
+
+    def admits(self, token: int) -> bool:
+        """Whether the output can still be closed after an allowed token."""
+        ...
+
+    def closing(self) -> int | None:
+        """The plan's next token; None where the output is complete as it stands."""
+        ...
+
+    def may_end(self, token: int) -> list[bool] | None:
+        """For each byte of the token: may the output end before it? None: always."""
+        ...
+
+    def advance(self, token: int) -> None:
+        """Take an admitted token that does not end the text."""
+        ...
+
+
+class Free:
+    """No rule: every token with text, and the end unless it is to be ignored."""
+
+    is_over = False
+    only = None
+
+    def __init__(self, vocabulary: Vocabulary, ignore_eos: bool) -> None:
+        allowed = np.array([bool(text) for text in vocabulary.tokens], np.bool_)
+        allowed[list(vocabulary.eos_ids)] = not ignore_eos
+        self.allowed = allowed
+
+    def admits(self, token: int) -> bool:
+        """Always: a free text may end anywhere."""
+        return True
+
+    def closing(self) -> int | None:
+        """Nothing: a free text is complete."""
+        return None
+
+    def may_end(self, token: int) -> list[bool] | None:
+        """Everywhere."""
+        return None
+
+    def advance(self, token: int) -> None:
+        """Nothing to keep."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stand:
+    """A state of the automaton, and the plan from there; None: a shortest completion fits."""
+
+    state: State
+    plan: tuple[int, ...] | None
+
+
+class Constrained:
+    """A rule, read through a masker, and `budget` tokens to obey it in."""
+
+    def __init__(self, masker: Masker, budget: int, ignore_eos: bool) -> None:
+        """Raises BudgetTooSmall, DeadEnd.
+
+        `ignore_eos` ends the text only where nothing else is allowed.
+        """
+        self._masker = masker
+        self._automaton = masker.automaton
+        self._vocabulary = masker.vocabulary
+        self._ignore_eos = ignore_eos
+        self._left = budget
+        self._ends = list(masker.vocabulary.eos_ids)
+        self._stand = _Stand(masker.start(), None)
+        self._after: dict[int, _Stand] = {}
+        if not self._fits(self._stand.state, budget):
+            raise BudgetTooSmall(
+                f"the shortest text of the language takes {len(self._plan())} tokens,"
+                f" but there are {budget} to spend"
+            )
+        self._look()
+
+    def _look(self) -> None:
+        """Find out what is allowed where the output stands."""
+        self._after.clear()
+        vocabulary = self._vocabulary
+        allowed = unpack(self._masker.mask(self._stand.state), len(vocabulary))
+        ends = allowed[self._ends].any()
+        texts = np.count_nonzero(allowed) - np.count_nonzero(allowed[self._ends])
+        if not texts and not self._masker.is_complete(self._stand.state):
+            raise DeadEnd("the vocabulary has no token that begins any continuation of the text")
+        if self._ignore_eos and texts:
+            allowed[self._ends] = False
+            ends = np.bool_(False)
+        self.allowed = allowed
+        self.is_over = texts == 0
+        self.only = int(allowed.argmax()) if texts == 1 and not ends else None
+
+    def admits(self, token: int) -> bool:
+        """See Course.admits. Cost: the token's bytes; near the budget, the plan's too."""
+        return token in self._ends or self._stand_after(token) is not None
+
+    def _stand_after(self, token: int) -> _Stand | None:
+        if token in self._after:
+            return self._after[token]
+        state = self._masker.step(self._stand.state, token)
+        if state is None:
+            return None
+        plan = None
+        if not self._fits(state, self._left - 1):
+            if (token,) != self._plan()[:1]:
+                return None
+            plan = self._plan()[1:]
+        self._after[token] = _Stand(state, plan)
+        return self._after[token]
+
+    def _fits(self, state: State, budget: int) -> bool:
+        """Whether the tokens of a shortest completion are within the budget."""
+        if self._vocabulary.spells_all and self._automaton.shortest_length(state) <= budget:
+            return True
+        plan = self._vocabulary.trie.spell(self._automaton.shortest(state))
+        return plan is not None and len(plan) <= budget
+
+    def _plan(self) -> tuple[int, ...]:
+        stand = self._stand
+        if stand.plan is None:
+            completion = self._automaton.shortest(stand.state)
+            plan = self._vocabulary.trie.spell(completion)
+            if plan is None:
+                raise DeadEnd(f"the vocabulary has no tokens that spell {completion[:80]!r}")
+            self._stand = stand = _Stand(stand.state, tuple(plan))
+        assert stand.plan is not None
+        return stand.plan
+
+    def closing(self) -> int | None:
+        """See Course.closing."""
+        plan = self._plan()
+        return plan[0] if plan else None
+
+    def may_end(self, token: int) -> list[bool] | None:
+        """See Course.may_end."""
+        state: State | None = self._stand.state
+        complete = []
+        for byte in self._vocabulary.tokens[token]:
+            assert state is not None  # the token is allowed
+            complete.append(self._automaton.is_complete(state))
+            state = self._automaton.step(state, byte)
+        return complete
+
+    def advance(self, token: int) -> None:
+        """See Course.advance. Raises DeadEnd where the vocabulary cannot go on."""
+        stand = self._stand_after(token)
+        if stand is None:
+            raise ValueError(f"token {token} is not admitted here")
+        self._stand = stand
+        self._left -= 1
+        self._look()

@@ -8,9 +8,6 @@ from types import MappingProxyType
 
 from lipogram.decoding.masking import Masker
 
-NO_BIAS: Mapping[int, float] = MappingProxyType({})
-
-
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """How a token is drawn from the scores.
@@ -27,7 +24,7 @@ class Sampling:
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
     repetition_penalty: float = 1.0
-    logit_bias: Mapping[int, float] = NO_BIAS
+    logit_bias: Mapping[int, float] = field(default_factory=lambda: MappingProxyType({}))
     seed: int | None = None
 
 

@@ -1,9 +1,19 @@
-"""From byte rules to token rules: which tokens of a vocabulary may come next."""
+"""From byte rules to token rules: which tokens of a vocabulary may come next.
+
+A state is a set of items: a residual expression and the frame it returns to. Most of a mask
+depends on the residual alone, so that is what is computed and kept: the tokens that stay inside a
+residual, and the *crossing*, the trie nodes where it ends with a token half read. What a token does
+after a crossing depends on the residuals that wait in the frame, and so on down the stack, as far
+as the token's bytes reach and no further. States at different depths, of different requests, share
+all of it.
+"""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Final
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numba import njit
@@ -11,9 +21,23 @@ from numpy.typing import NDArray
 
 from lipogram.decoding.vocabulary import Vocabulary
 from lipogram.grammars import Automaton, State
+from lipogram.grammars.automaton import ROOT
 
-_DONE: Final = -1
 _CACHE_BYTES = 32 << 20
+_WHOLE_TRIE = 0  # regions: sets of trie nodes below which to go on; the first two are always there
+_NOWHERE = 1
+
+Key = TypeVar("Key")
+Part = tuple[int, int]  # (residual, region)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """What a residual does below a region: the tokens it allows, where it ends inside tokens."""
+
+    tokens: NDArray[np.int32]  # ids, or the words of a bitset where that is smaller
+    is_bitset: bool
+    crossing: int
 
 
 class Masker:
@@ -28,9 +52,13 @@ class Masker:
         self.vocabulary = vocabulary
         self._trie = vocabulary.trie
         self._words = -(-len(vocabulary) // 32)
-        self._stack = np.empty(int(self._trie.depth.max(initial=0)) + 1, np.int32)
-        self._cache: OrderedDict[State, NDArray[np.int32]] = OrderedDict()
-        self._cache_capacity = max(_CACHE_BYTES // (4 * self._words), 64)
+        self._max_depth = int(self._trie.depth.max(initial=0))
+        self._regions: list[NDArray[np.int32]] = [np.array([-1], np.int32), np.empty(0, np.int32)]
+        self._region_ids = {r.tobytes(): id for id, r in enumerate(self._regions)}
+        self._reaches: dict[Part, _Reach] = {}
+        self._by_state: OrderedDict[State, NDArray[np.int32]] = OrderedDict()
+        self._by_parts: OrderedDict[frozenset[Part | None], NDArray[np.int32]] = OrderedDict()
+        self._capacity = max(_CACHE_BYTES // (4 * self._words), 64)
 
     def start(self) -> State:
         """The state before the first token."""
@@ -50,82 +78,187 @@ class Masker:
     def fill(self, state: State, out: NDArray[np.int32]) -> None:
         """Write the allowed tokens: int32[ceil(V/32)], bit j of word i is token 32*i + j.
 
-        Cost: the trie nodes that the state reaches on its first visit, a copy afterwards.
+        Cost: a copy where the state, or one that differs out of a token's reach, was seen before.
         """
         np.copyto(out, self.mask(state))
 
     def mask(self, state: State) -> NDArray[np.int32]:
         """The same as a read-only array that is shared by all visits of the state."""
-        mask = self._cache.get(state)
-        if mask is not None:
-            self._cache.move_to_end(state)
-            return mask
-        mask = self._compute(state)
-        self._cache[state] = mask
-        if len(self._cache) > self._cache_capacity:
-            self._cache.popitem(last=False)
+        mask = self._by_state.get(state)
+        if mask is None:
+            parts = self._parts(state)
+            mask = self._by_parts.get(parts)
+            if mask is None:
+                mask = self._combine(parts)
+                _remember(self._by_parts, parts, mask, self._capacity)
+            _remember(self._by_state, state, mask, 64 * self._capacity)
         return mask
 
-    def _compute(self, state: State) -> NDArray[np.int32]:
-        words = np.zeros(self._words, np.uint32)
+    def _parts(self, state: State) -> frozenset[Part | None]:
+        """The residuals that a token can reach, each with the region it is reached in.
+
+        None stands for the end of the text: then end-of-sequence is allowed.
+        """
+        todo = [(node, frame, _WHOLE_TRIE) for node, frame in self.automaton.items(state)]
+        seen = set(todo)
+        parts: set[Part | None] = set()
+        while todo:
+            node, frame, region = todo.pop()
+            part = (node, region)
+            parts.add(part)
+            reach = self._reaches.get(part)
+            if reach is None:
+                reach = self._reaches[part] = self._explore(node, region)
+            if reach.crossing != _NOWHERE:
+                for rest, beyond in self.automaton.callers(frame):
+                    item = (rest, beyond, reach.crossing)
+                    if item not in seen:
+                        seen.add(item)
+                        todo.append(item)
+        if self.automaton.is_complete(state):
+            parts.add(None)
+        return frozenset(parts)
+
+    def _combine(self, parts: Iterable[Part | None]) -> NDArray[np.int32]:
+        words = np.zeros(self._words, np.int32)
+        for part in parts:
+            if part is None:
+                _set_bits(words, np.array(self.vocabulary.eos_ids, np.int32))
+                continue
+            reach = self._reaches[part]
+            if reach.is_bitset:
+                np.bitwise_or(words, reach.tokens, out=words)
+            else:
+                _set_bits(words, reach.tokens)
+        words.flags.writeable = False
+        return words
+
+    def _explore(self, node: int, region: int) -> _Reach:
+        """Walk the trie below the region with the automaton of the residual alone."""
         automaton, trie = self.automaton, self._trie
-        automaton.expand(state)
-        stack = self._stack.copy()  # another thread may be filling another state
-        stack[0] = state
-        node = 0
-        while True:
-            node = _walk(
-                node,
+        start = automaton.residual(node)
+        automaton.expand(start)
+        roots = self._regions[region]
+        tokens = np.zeros(self._words, np.int32)
+        crossing = np.zeros(-(-len(trie.byte) // 32), np.int32)
+        stack = np.empty(self._max_depth + 1, np.int32)
+        cursor = np.array([0, roots[0] + 1], np.int64)
+        while (
+            unmade := _explore_below(
+                roots,
+                start,
+                cursor,
                 stack,
                 automaton.rows,
                 automaton.row_of,
+                automaton.complete,
                 trie.byte,
                 trie.skip,
                 trie.depth,
                 trie.token_offsets,
                 trie.token_ids,
-                words,
+                tokens,
+                crossing,
             )
-            if node == _DONE:
-                break
-            automaton.expand(int(stack[trie.depth[node] - 1]))
-        if automaton.is_complete(state):
-            for eos_id in self.vocabulary.eos_ids:
-                words[eos_id >> 5] |= np.uint32(1 << (eos_id & 31))
-        mask = words.view(np.int32)
-        mask.flags.writeable = False
-        return mask
+        ) >= 0:
+            automaton.expand(unmade)
+        crossed = _set_members(crossing)
+        if automaton.complete[start]:
+            crossed = np.union1d(crossed, roots)
+        ids = _set_members(tokens)
+        is_bitset = len(ids) > self._words
+        return _Reach(tokens if is_bitset else ids, is_bitset, self._region(crossed))
+
+    def _region(self, nodes: NDArray[np.int32]) -> int:
+        key = nodes.tobytes()
+        region = self._region_ids.setdefault(key, len(self._regions))
+        if region == len(self._regions):
+            self._regions.append(nodes)
+        return region
+
+
+def _remember(
+    cache: OrderedDict[Key, NDArray[np.int32]], key: Key, mask: NDArray[np.int32], n: int
+) -> None:
+    cache[key] = mask
+    if len(cache) > n:
+        cache.popitem(last=False)
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _walk(
-    node: int,
+def _set_bits(words: NDArray[np.int32], ids: NDArray[np.int32]) -> None:
+    for token in ids:
+        words[token >> 5] |= np.int32(np.uint32(1) << np.uint32(token & 31))
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _set_members(words: NDArray[np.int32]) -> NDArray[np.int32]:
+    count = 0
+    for word in words:
+        bits = np.uint32(word)
+        while bits:
+            bits &= bits - np.uint32(1)
+            count += 1
+    members = np.empty(count, np.int32)
+    count = 0
+    for index in range(len(words)):
+        bits = np.uint32(words[index])
+        position = index << 5
+        while bits:
+            if bits & np.uint32(1):
+                members[count] = position
+                count += 1
+            bits >>= np.uint32(1)
+            position += 1
+    return members
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _explore_below(
+    roots: NDArray[np.int32],
+    start: State,
+    cursor: NDArray[np.int64],
     stack: NDArray[np.int32],
     rows: NDArray[np.int32],
     row_of: NDArray[np.int32],
+    complete: NDArray[np.bool_],
     byte: NDArray[np.uint8],
     skip: NDArray[np.int32],
     depth: NDArray[np.int32],
     token_offsets: NDArray[np.int32],
     token_ids: NDArray[np.int32],
-    words: NDArray[np.uint32],
+    tokens: NDArray[np.int32],
+    crossing: NDArray[np.int32],
 ) -> int:
-    """Depth first over the token trie from `node`; `stack[d]` is the state after d bytes.
+    """Depth first below each root of the token trie (-1: all of it), from `start`.
 
-    Returns the node whose parent's state has yet to be expanded, to be called again with, or -1.
+    Sets the bits of the tokens that stay alive and of the inner nodes where the state is complete.
+    Returns a state that must be expanded before it goes on from `cursor` (root index, node), or
+    -1 at the end. `stack[d]` is the state at depth d.
     """
-    while node < len(byte):
-        level = depth[node]
-        row = row_of[stack[level - 1]]
-        if row < 0:
-            return node
-        successor = rows[row, byte[node]]
-        if successor < 0:
-            node = skip[node]
-            continue
-        stack[level] = successor
-        for index in range(token_offsets[node], token_offsets[node + 1]):
-            token = token_ids[index]
-            words[token >> 5] |= np.uint32(1) << np.uint32(token & 31)
-        node += 1
+    index, node = cursor
+    while index < len(roots):
+        root = roots[index]
+        end = len(byte) if root < 0 else skip[root]
+        stack[0 if root < 0 else depth[root]] = start
+        while node < end:
+            level = depth[node]
+            successor = rows[row_of[stack[level - 1]], byte[node]]
+            if successor < 0:
+                node = skip[node]
+                continue
+            stack[level] = successor
+            if skip[node] > node + 1:
+                if row_of[successor] < 0:
+                    cursor[0], cursor[1] = index, node
+                    return int(successor)
+                if complete[successor]:
+                    crossing[node >> 5] |= np.int32(np.uint32(1) << np.uint32(node & 31))
+            for position in range(token_offsets[node], token_offsets[node + 1]):
+                token = token_ids[position]
+                tokens[token >> 5] |= np.int32(np.uint32(1) << np.uint32(token & 31))
+            node += 1
+        index += 1
+        if index < len(roots):
+            node = roots[index] + 1
     return -1

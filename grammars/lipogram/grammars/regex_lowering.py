@@ -1,0 +1,392 @@
+"""From a pattern's syntax tree to an expression, lookaround and anchors included, exactly.
+
+A lookahead constrains everything that follows it, so what follows is known before it is applied:
+nodes are lowered in continuation-passing style. Text consumed so far is kept as one pending
+expression, which is what a lookbehind constrains:
+
+    pending (?=X) rest   =   pending . (rest & X.*)
+    pending (?<=X) rest  =   (pending & .*X) . rest
+
+Where a lookbehind would reach back over an earlier lookahead, or an assertion is repeated without
+limit, there is no such form and the pattern is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from lipogram.grammars import ir, regex_classes
+from lipogram.grammars.errors import BudgetExceeded, Unsupported
+from lipogram.grammars.regex_syntax import (
+    Alternation,
+    Anchor,
+    Boundary,
+    Characters,
+    Concatenation,
+    Look,
+    Node,
+    Quantified,
+)
+
+MAX_NESTED_COUNT = 10**6
+MAX_ASSERTIONS = 64
+MAX_BRANCHES = 4096
+MAX_UNROLLED = 8
+
+ANY_TEXT = ir.Repeat(ir.ANY_CHAR)
+_ANYTHING = Quantified(Characters(regex_classes.EVERY), 0, None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What stands before the position.
+
+    `pending` follows either the start of the text, a point that is certainly later, or a point of
+    which nothing is known. `ended`: the position is the end of the text.
+    """
+
+    origin: Literal["start", "later", "unknown"] = "start"
+    pending: ir.Expression = ir.EMPTY
+    ended: bool = False
+
+    def cut(self) -> _Left:
+        """The same position with nothing pending."""
+        if self.origin == "start" and self.pending == ir.EMPTY:
+            return self
+        later = self.origin == "later" or least(self.pending) > 0
+        return _Left("later" if later else "unknown", ir.EMPTY, self.ended)
+
+
+_Continuation = Callable[[_Left], ir.Expression]
+
+
+def least(expression: ir.Expression) -> int:
+    """A lower bound of the length in bytes of the expression's members; regular ones only."""
+    match expression:
+        case ir.Literal(text):
+            return len(text)
+        case ir.Sequence(items):
+            return sum(map(least, items))
+        case ir.Choice(options):
+            return min(map(least, options), default=1)
+        case ir.Repeat(item, minimum):
+            return least(item) * minimum
+        case ir.Intersection(items):
+            return max(map(least, items))
+        case ir.Complement():
+            return 0 if matches_empty(expression) else 1
+        case ir.Literals(texts):
+            return min(map(len, texts), default=1)
+        case _:
+            return 1
+
+
+def matches_empty(expression: ir.Expression) -> bool:
+    """Whether the empty string is a member; regular expressions only."""
+    match expression:
+        case ir.Literal(text):
+            return not text
+        case ir.Sequence(items) | ir.Intersection(items):
+            return all(map(matches_empty, items))
+        case ir.Choice(options):
+            return any(map(matches_empty, options))
+        case ir.Repeat(item, minimum):
+            return minimum == 0 or matches_empty(item)
+        case ir.Complement(item):
+            return not matches_empty(item)
+        case ir.Literals(texts):
+            return b"" in texts
+        case _:
+            return False
+
+
+def _assertions(node: Node) -> int:
+    """How many assertions the node holds."""
+    match node:
+        case Concatenation(items) | Alternation(items):
+            return sum(map(_assertions, items))
+        case Quantified(item):
+            return _assertions(item)
+        case Look(item):
+            return 1 + _assertions(item)
+        case Characters():
+            return 0
+        case _:
+            return 1
+
+
+def _longest(node: Node) -> int | None:
+    """The most characters that a node without assertions can match; None: no limit."""
+    match node:
+        case Characters():
+            return 1
+        case Concatenation(items):
+            lengths = [_longest(item) for item in items]
+            return None if None in lengths else sum(n for n in lengths if n is not None)
+        case Alternation(options):
+            lengths = [_longest(option) for option in options]
+            return None if None in lengths else max(n for n in lengths if n is not None)
+        case Quantified(item, _, maximum):
+            length = _longest(item)
+            return length * maximum if length is not None and maximum is not None else None
+        case _:
+            return None
+
+
+def plain(node: Node, times: int = 1) -> ir.Expression:
+    """The expression of a node without assertions, which may be repeated so many times."""
+    match node:
+        case Characters(ranges):
+            if len(ranges) == 1 and ranges[0][0] == ranges[0][1]:
+                return ir.Literal(chr(ranges[0][0]).encode())
+            return ir.Chars(ranges) if ranges else ir.NOTHING
+        case Concatenation(items):
+            return ir.sequence(*(plain(item, times) for item in items))
+        case Alternation(options):
+            return ir.choice(*(plain(option, times) for option in options))
+        case Quantified(item, minimum, maximum):
+            times *= max(minimum, maximum or 0, 1)
+            if times > MAX_NESTED_COUNT:
+                raise BudgetExceeded(
+                    f"nested counts multiply to more than {MAX_NESTED_COUNT}", line=1, column=1
+                )
+            return ir.Repeat(plain(item, times), minimum, maximum)
+        case _:
+            raise AssertionError(node)
+
+
+def _joined(before: ir.Expression, after: ir.Expression) -> ir.Expression:
+    if ir.NOTHING in (before, after):
+        return ir.NOTHING
+    return ir.sequence(before, after)
+
+
+class _Lowering:
+    def __init__(self) -> None:
+        self.branches = 0
+
+    def run(self, node: Node, left: _Left, then: _Continuation) -> ir.Expression:
+        """What may stand after `left.origin`: the pending text, the node, then the rest."""
+        self.branches += 1
+        if self.branches > MAX_BRANCHES:
+            raise BudgetExceeded(
+                f"assertions and alternatives multiply to more than {MAX_BRANCHES} cases",
+                line=1, column=1,
+            )  # fmt: skip
+        if not _assertions(node):
+            return self._consume(plain(node), left, then)
+        match node:
+            case Concatenation(items):
+                return self._concatenation(items, left, then)
+            case Alternation(options):
+                return _union(self.run(option, left, then) for option in options)
+            case Quantified():
+                return self._repeated(node, left, then)
+            case Anchor():
+                return self._anchor(node, left, then)
+            case Boundary():
+                return self.run(_as_looks(node), left, then)
+            case Look():
+                return self._look(node, left, then)
+            case _:
+                raise AssertionError(node)
+
+    def _consume(
+        self, expression: ir.Expression, left: _Left, then: _Continuation
+    ) -> ir.Expression:
+        if expression == ir.NOTHING:
+            return ir.NOTHING
+        if left.ended:
+            return then(left) if matches_empty(expression) else ir.NOTHING
+        return then(replace(left, pending=ir.sequence(left.pending, expression)))
+
+    def _concatenation(
+        self, items: tuple[Node, ...], left: _Left, then: _Continuation
+    ) -> ir.Expression:
+        index = next((i for i, item in enumerate(items) if _assertions(item)), len(items))
+        rest = items[index + 1 :]
+
+        def on_pivot(at: _Left) -> ir.Expression:
+            if index == len(items):
+                return then(at)
+            return self.run(items[index], at, on_rest)
+
+        def on_rest(at: _Left) -> ir.Expression:
+            return self._concatenation(rest, at, then) if rest else then(at)
+
+        if index == 0:
+            return on_pivot(left)
+        return self._consume(plain(Concatenation(items[:index])), left, on_pivot)
+
+    def _repeated(self, node: Quantified, left: _Left, then: _Continuation) -> ir.Expression:
+        if node.maximum is not None and node.maximum <= MAX_UNROLLED:
+            return _union(
+                self.run(Concatenation((node.item,) * count), left, then)
+                for count in range(node.minimum, node.maximum + 1)
+            )
+        if isinstance(node.item, Concatenation) and len(node.item.items) == 2:
+            look, characters = node.item.items
+            if isinstance(look, Look) and not look.behind and isinstance(characters, Characters):
+                return self._tempered(node, look, characters, left, then)
+        raise Unsupported("an assertion that is repeated without limit", line=1, column=1)
+
+    def _tempered(
+        self,
+        node: Quantified,
+        look: Look,
+        characters: Characters,
+        left: _Left,
+        then: _Continuation,
+    ) -> ir.Expression:
+        """`((?!X).)*rest`, where the rest is a fixed text: the lookahead holds before it only."""
+        found = self._ahead(look, _Left("unknown"))
+        bad = found if look.negated else ir.Intersection((ANY_TEXT, ir.Complement(found)))
+        rest = ir.EMPTY if left.ended else then(_Left("unknown"))
+        if rest == ANY_TEXT and node.minimum == 0:
+            return _joined(left.pending, rest)
+        ends = rest.options if isinstance(rest, ir.Choice) else (rest,)
+        run = ir.Repeat(plain(characters), node.minimum, node.maximum)
+        whole: list[ir.Expression] = []
+        for end in ends:
+            if not isinstance(end, ir.Literal):
+                raise Unsupported("an assertion that is repeated without limit", line=1, column=1)
+            within = ir.Repeat(ir.ANY_CHAR, 1 + len(end.text.decode()))
+            somewhere = ir.sequence(ANY_TEXT, ir.Intersection((within, bad)))
+            whole.append(ir.Intersection((ir.sequence(run, end), ir.Complement(somewhere))))
+        if left.ended:
+            return then(left) if any(map(matches_empty, whole)) else ir.NOTHING
+        return ir.sequence(left.pending, ir.choice(*whole))
+
+    def _ahead(self, look: Look, left: _Left) -> ir.Expression:
+        return self.run(look.item, left, lambda at: at.pending if at.ended
+                        else _joined(at.pending, ANY_TEXT))  # fmt: skip
+
+    def _look(self, look: Look, left: _Left, then: _Continuation) -> ir.Expression:
+        if look.behind:
+            return self._behind(look, left, then)
+        here = left.cut()
+        found = self._ahead(look, here)
+        if left.ended:
+            return then(left) if matches_empty(found) != look.negated else ir.NOTHING
+        if found == ir.NOTHING or found == ANY_TEXT:
+            holds = (found == ANY_TEXT) != look.negated
+            return then(left) if holds else ir.NOTHING
+        rest = then(here)
+        if ir.NOTHING in (rest, left.pending):
+            return ir.NOTHING
+        if look.negated:
+            found = ir.Complement(found)
+        both = found if rest == ANY_TEXT and not look.negated else ir.Intersection((rest, found))
+        return ir.sequence(left.pending, both)
+
+    def _behind(self, look: Look, left: _Left, then: _Continuation) -> ir.Expression:
+        if _looks_ahead(look.item):
+            raise _refused("an assertion about what follows, inside a lookbehind", look)
+        if left.origin != "start":
+            reach = None if _assertions(look.item) else _longest(look.item)
+            if reach is None or _fewest_characters(left.pending) < reach:
+                raise _refused("a lookbehind that reaches back over a lookahead", look)
+        before = Concatenation((_ANYTHING, look.item))
+        found = self.run(before, _Left(), lambda at: at.pending)
+        if left.pending == ir.EMPTY and left.origin == "start":
+            return then(left) if matches_empty(found) != look.negated else ir.NOTHING
+        if found == ir.NOTHING:
+            return then(left) if look.negated else ir.NOTHING
+        pending = ir.Intersection((left.pending, ir.Complement(found) if look.negated else found))
+        return then(replace(left, pending=pending))
+
+    def _anchor(self, anchor: Anchor, left: _Left, then: _Continuation) -> ir.Expression:
+        breaks = Characters(anchor.breaks)
+        match anchor.edge:
+            case "text_start":
+                return self._text_start(left, then)
+            case "text_end":
+                return then(replace(left, ended=True))
+            case "line_start":
+                behind = Look(breaks, True, False, 1)
+                return _union((self._text_start(left, then), self.run(behind, left, then)))
+            case "line_end" | "last_line_end":
+                at_end = Anchor("text_end", anchor.breaks)
+                follows: Node = breaks
+                if anchor.edge == "last_line_end":
+                    follows = Concatenation((breaks, at_end))
+                ahead = Look(follows, False, False, 1)
+                return _union((self.run(at_end, left, then), self.run(ahead, left, then)))
+
+    def _text_start(self, left: _Left, then: _Continuation) -> ir.Expression:
+        if left.origin == "later" or least(left.pending) > 0:
+            return ir.NOTHING
+        if left.origin == "unknown":
+            raise Unsupported("'^' after a lookahead of unknown position", line=1, column=1)
+        if not matches_empty(left.pending):
+            return ir.NOTHING
+        return then(replace(left, pending=ir.EMPTY))
+
+
+def _union(options: Iterable[ir.Expression]) -> ir.Expression:
+    return ir.choice(*(option for option in options if option != ir.NOTHING))
+
+
+def _refused(what: str, look: Look) -> Unsupported:
+    return Unsupported(f"{what}, is not compiled", line=1, column=look.column)
+
+
+def _fewest_characters(expression: ir.Expression) -> int:
+    match expression:
+        case ir.Literal(text):
+            return len(text.decode())
+        case ir.Sequence(items):
+            return sum(map(_fewest_characters, items))
+        case ir.Choice(options):
+            return min(map(_fewest_characters, options), default=1)
+        case ir.Repeat(item, minimum):
+            return _fewest_characters(item) * minimum
+        case ir.Intersection(items):
+            return max(map(_fewest_characters, items))
+        case ir.Chars():
+            return 1
+        case _:
+            return 0
+
+
+def _looks_ahead(node: Node) -> bool:
+    match node:
+        case Concatenation(items) | Alternation(items):
+            return any(map(_looks_ahead, items))
+        case Quantified(item):
+            return _looks_ahead(item)
+        case Look(item, behind):
+            return not behind or _looks_ahead(item)
+        case Anchor(edge):
+            return edge not in ("text_start", "line_start")
+        case _:
+            return isinstance(node, Boundary)
+
+
+def _as_looks(boundary: Boundary) -> Node:
+    word = Characters(boundary.word)
+
+    def case(before: bool, after: bool) -> Node:
+        return Concatenation((Look(word, True, not before, 1), Look(word, False, not after, 1)))
+
+    pairs = ((True, True), (False, False)) if boundary.negated else ((True, False), (False, True))
+    return Alternation(tuple(case(*pair) for pair in pairs))
+
+
+def lower(node: Node, *, search: bool) -> ir.Expression:
+    """The texts that the pattern matches as a whole or, with `search`, anywhere within.
+
+    Raises Unsupported or BudgetExceeded; never approximates.
+    """
+    if search:
+        node = Concatenation((_ANYTHING, node, _ANYTHING))
+    count = _assertions(node)
+    if not count:
+        return plain(node)
+    if count > MAX_ASSERTIONS:
+        raise BudgetExceeded(
+            f"the pattern has {count} assertions, more than {MAX_ASSERTIONS}", line=1, column=1
+        )
+    return _Lowering().run(node, _Left(), lambda at: at.pending)

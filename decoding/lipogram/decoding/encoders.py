@@ -40,8 +40,8 @@ def byte_pairs(ranks: Mapping[bytes, int], pattern: str, spell: Encoder) -> Enco
 
     def encode(text: bytes) -> list[int]:
         ids: list[int] = []
-        for stretch, decodable in _stretches(text):
-            split = pieces.pre_tokenize_str(stretch) if decodable else [(stretch, (0, 0))]
+        for stretch, is_foreign in _stretches(text, _UNDECODABLE):
+            split = [(stretch, (0, 0))] if is_foreign else pieces.pre_tokenize_str(stretch)
             for piece, _ in split:
                 raw = piece.encode("utf-8", "surrogateescape")
                 ids.extend(remembered(raw) if len(raw) <= _LONGEST_REMEMBERED else merged(raw))
@@ -50,31 +50,40 @@ def byte_pairs(ranks: Mapping[bytes, int], pattern: str, spell: Encoder) -> Enco
     return encode
 
 
-def pipeline(tokenizer: Tokenizer, tokens: tuple[bytes, ...], spell: Encoder) -> Encoder:
-    """The encoding of a Hugging Face tokenizer, special and unknown tokens spelled out instead."""
+def pipeline(
+    tokenizer: Tokenizer, tokens: tuple[bytes, ...], space: str | None, spell: Encoder
+) -> Encoder:
+    """The encoding of a Hugging Face tokenizer, true to the text's bytes.
+
+    Special and unknown tokens are spelled out instead, and so is text that the tokenizer would
+    rewrite. `space` is the character that stands for a space in it: as text it is spelled out.
+    """
     tokenizer.encode_special_tokens = True
+    foreign = re.compile(f"([\udc80-\udcff{space or ''}]+)")
+
+    def encoded(stretch: str) -> Iterator[int]:
+        encoding = tokenizer.encode(stretch, add_special_tokens=False)
+        for id, (begin, end) in zip(encoding.ids, encoding.offsets, strict=True):
+            if tokens[id]:
+                yield id
+            else:
+                yield from spell(stretch[begin:end].encode())
 
     def encode(text: bytes) -> list[int]:
         ids: list[int] = []
-        for stretch, decodable in _stretches(text):
-            if not decodable:
-                ids.extend(spell(stretch.encode("utf-8", "surrogateescape")))
-                continue
-            encoding = tokenizer.encode(stretch, add_special_tokens=False)
-            for id, (begin, end) in zip(encoding.ids, encoding.offsets, strict=True):
-                if tokens[id]:
-                    ids.append(id)
-                else:
-                    ids.extend(spell(stretch[begin:end].encode()))
+        for stretch, is_foreign in _stretches(text, foreign):
+            raw = stretch.encode("utf-8", "surrogateescape")
+            found = [] if is_foreign else list(encoded(stretch))
+            ids.extend(found if b"".join(tokens[id] for id in found) == raw else spell(raw))
         return ids
 
     return encode
 
 
-def _stretches(text: bytes) -> Iterator[tuple[str, bool]]:
-    """The text in stretches that are UTF-8 (True) and that are not (False; escaped)."""
-    parts = _UNDECODABLE.split(text.decode("utf-8", "surrogateescape"))
-    return ((part, index % 2 == 0) for index, part in enumerate(parts) if part)
+def _stretches(text: bytes, foreign: re.Pattern[str]) -> Iterator[tuple[str, bool]]:
+    """The text in stretches that are not (False) and that are (True) foreign to the encoder."""
+    parts = foreign.split(text.decode("utf-8", "surrogateescape"))
+    return ((part, index % 2 == 1) for index, part in enumerate(parts) if part)
 
 
 def _merge(piece: bytes, ranks: Mapping[bytes, int], spell: Encoder) -> tuple[int, ...]:

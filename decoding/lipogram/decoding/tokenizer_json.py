@@ -42,6 +42,7 @@ class TokenizerFile:
     tokens: tuple[bytes, ...]
     specials: Mapping[str, int]
     text_start: bytes
+    space: str | None  # the character that stands for a space in the tokens' names
     tokenizer: Tokenizer
 
 
@@ -72,7 +73,8 @@ def read(source: Path | str, extra_specials: Iterable[str] = ()) -> TokenizerFil
         tokens[token["id"]] = b"" if token["special"] else token["content"].encode()
     for id in specials.values():
         tokens[id] = b""
-    return TokenizerFile(tuple(tokens), specials, _text_start(content), _faithful(content))
+    space = _SPACE_PIECE if spelled(_SPACE_PIECE) == b" " else None
+    return TokenizerFile(tuple(tokens), specials, _text_start(content), space, _faithful(content))
 
 
 def _names(model: Mapping[str, Any]) -> dict[str, int]:

@@ -87,7 +87,9 @@ class Vocabulary:
             specials=file.specials,
             text_start=file.text_start,
         )
-        vocabulary._encoder = encoders.pipeline(file.tokenizer, vocabulary.tokens, vocabulary.spell)
+        vocabulary._encoder = encoders.pipeline(
+            file.tokenizer, vocabulary.tokens, file.space, vocabulary.spell
+        )
         return vocabulary
 
     @classmethod

@@ -16,6 +16,7 @@ from lipogram.grammars.lark_source import Source
 
 MAX_COUNT = 1_000_000
 _OUTLINE_DEPTH = 24
+_SERIES_ITEMS = 32
 
 _ESCAPE = re.compile(
     r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([nrtf\\\"])|[\s\S])|\\"
@@ -227,6 +228,10 @@ class _Build(Transformer[Token, Any]):
         return tree.Conjunction(items, parts[1].start_pos or 0, depth)
 
     def series(self, *items: tree.Node) -> tree.Node:
+        while len(items) > _SERIES_ITEMS:
+            starts = range(0, len(items), _SERIES_ITEMS)
+            chunks = (items[start : start + _SERIES_ITEMS] for start in starts)
+            items = tuple(tree.Outlined(tree.series(chunk)) for chunk in chunks)
         return tree.series(items)
 
     def repeated(self, item: tree.Node, count: Token) -> tree.Node:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+
 @dataclass(frozen=True, slots=True)
 class Text:
     """`"text"`, or `"text"i` in any case."""
@@ -98,7 +99,7 @@ class Negation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outlined:
-    """A group so deep inside others that it is treated as a rule of its own."""
+    """A group so deep inside others, or a part of so long a series, that it becomes a rule."""
 
     body: Node
 

@@ -1,0 +1,94 @@
+"""Blocks inside a Lark grammar: `%json {schema}` and `%regex {"substring_...": ...}`."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from lipogram.grammars import ir, json_schema
+from lipogram.grammars import lark_tree as tree
+from lipogram.grammars.errors import BudgetExceeded, Unsupported
+from lipogram.grammars.lark_source import Source
+
+MAX_CHUNKS = 20_000
+_FORMS = ("substring_chunks", "substring_words", "substring_chars")
+
+
+def schema(
+    source: Source, node: tree.Embedded, rules: dict[str, ir.Expression]
+) -> tuple[ir.Expression, ir.Report]:
+    """The texts of the values that the schema allows; its rules are added under their own names.
+
+    Raises what `json_schema.parse` raises.
+    """
+    grammar = json_schema.parse(source.blocks[node.at])
+    prefix = f"%json{node.at}/"
+    names = {name: prefix + name for name in grammar.rules}
+    for name, body in grammar.rules.items():
+        rules[names[name]] = _Renaming(names).rename(body)
+    where = source.where(node.at)
+    return ir.Reference(names[grammar.start]), ir.Report(
+        tuple(f"{where}: in %json, {entry}" for entry in grammar.report.narrowed),
+        tuple(f"{where}: in %json, {entry}" for entry in grammar.report.warnings),
+    )
+
+
+class _Renaming:
+    """Expressions with other names in their references; shared parts stay shared."""
+
+    def __init__(self, names: dict[str, str]) -> None:
+        self._names = names
+        self._done: dict[int, ir.Expression] = {}
+
+    def rename(self, expression: ir.Expression) -> ir.Expression:
+        done = self._done.get(id(expression))
+        if done is None:
+            done = self._done[id(expression)] = self._rename(expression)
+        return done
+
+    def _rename(self, expression: ir.Expression) -> ir.Expression:
+        if isinstance(expression, ir.Reference):
+            return ir.Reference(self._names[expression.rule])
+        if isinstance(expression, ir.Sequence):
+            return ir.Sequence(tuple(map(self.rename, expression.items)))
+        if isinstance(expression, ir.Choice):
+            return ir.Choice(tuple(map(self.rename, expression.options)))
+        if isinstance(expression, ir.Repeat):
+            item = self.rename(expression.item)
+            return ir.Repeat(item, expression.minimum, expression.maximum)
+        return expression
+
+
+def substring(
+    source: Source, node: tree.Embedded, rules: dict[str, ir.Expression]
+) -> ir.Expression:
+    """Any run of neighbouring chunks, the empty one included; one rule for each chunk is added."""
+    if node.kind == "json":
+        message = "%json is not supported in a terminal; use it in a rule"
+        raise source.error(message, node.at, Unsupported)
+    chunks = _chunks(source, node)
+    if len(chunks) > MAX_CHUNKS:
+        message = f"expected at most {MAX_CHUNKS} chunks, found {len(chunks)}"
+        raise source.error(message, node.at, BudgetExceeded)
+    names = [f"%regex{node.at}/{index}" for index in range(len(chunks))]
+    after: ir.Expression = ir.EMPTY
+    for name, chunk in zip(reversed(names), reversed(chunks), strict=True):
+        rules[name] = ir.choice(ir.EMPTY, ir.sequence(ir.Literal(chunk.encode()), after))
+        after = ir.Reference(name)
+    return ir.choice(ir.EMPTY, *map(ir.Reference, names))
+
+
+def _chunks(source: Source, node: tree.Embedded) -> list[str]:
+    block: dict[str, Any] = json.loads(source.blocks[node.at])
+    if len(block) != 1 or next(iter(block)) not in _FORMS:
+        message = f"expected one of {', '.join(_FORMS)} in %regex, found {', '.join(block) or '{}'}"
+        raise source.error(message, node.at, Unsupported)
+    form, value = next(iter(block.items()))
+    items = value if form == "substring_chunks" and isinstance(value, list) else [value]
+    if not all(isinstance(item, str) and not re.search("[\ud800-\udfff]", item) for item in items):
+        expected = "a list of strings" if form == "substring_chunks" else "a string"
+        raise source.error(f"expected {expected} for {form}", node.at)
+    if form == "substring_chunks":
+        return items
+    return list(value) if form == "substring_chars" else re.findall(r"\w+|\W", value)

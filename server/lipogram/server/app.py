@@ -1,0 +1,78 @@
+"""Puts the server together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from lipogram.decoding.models.base import CausalModel
+from lipogram.grammars.errors import Error
+from lipogram.server import errors
+from lipogram.server.access import Access, KeyRing, refusal
+from lipogram.server.logs import RequestLog
+from lipogram.server.registry import Registry
+from lipogram.server.routes import chat, completions, grammars, health, models, tokens
+from lipogram.server.serving import ClientGone, Service
+from lipogram.server.settings import Settings
+from lipogram.server.validation import invalid
+
+_CLIENT_GONE = 499
+
+
+def build_app(settings: Settings, served: Sequence[CausalModel]) -> FastAPI:
+    """The application that serves these models, the first by default."""
+    service = Service(settings, Registry(served, settings.served_names))
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await service.compiler.start()
+        yield
+        await service.compiler.close()
+
+    app = FastAPI(
+        title="lipogram",
+        summary="Text that obeys a JSON Schema, regex or grammar, over OpenAI's API",
+        lifespan=lifespan,
+        strict_content_type=False,
+    )
+    app.state.settings = settings
+    app.state.service = service
+    for family in (models, completions, chat, grammars, tokens, health):
+        app.include_router(family.router)
+    app.add_exception_handler(Error, _refuse)
+    app.add_exception_handler(RequestValidationError, _refuse_value)
+    app.add_exception_handler(HTTPException, _refuse_route)
+    app.add_exception_handler(ClientGone, _nobody)
+    app.add_exception_handler(Exception, _refuse)
+    app.add_middleware(Access, keys=KeyRing(settings.api_keys))
+    app.add_middleware(RequestLog)
+    return app
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    return refusal(error)
+
+
+async def _refuse_value(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return refusal(invalid(error.errors(), error.body))
+
+
+async def _refuse_route(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    where = f"{request.method} {request.scope['path'][:200]}"
+    if error.status_code == 404:
+        return refusal(errors.NotFound(f"Unknown request URL: {where}."))
+    if error.status_code == 405:
+        response = refusal(errors.MethodNotAllowed(f"Method not allowed: {where}."))
+        response.headers.update(error.headers or {})
+        return response
+    return refusal(errors.InvalidRequest(str(error.detail)))
+
+
+async def _nobody(request: Request, error: Exception) -> Response:
+    return Response(status_code=_CLIENT_GONE)

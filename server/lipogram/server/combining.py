@@ -1,0 +1,138 @@
+"""Parses the grammars of a constraint and makes one of them. Runs in a compile worker."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lipogram.grammars import choice, gbnf, ir, json_schema, lark, regex
+from lipogram.grammars.errors import BudgetExceeded, GrammarError
+from lipogram.server.constraints import MARK, Constraint, Source
+
+_ANY_TEXT = ir.Repeat(ir.ANY_CHAR)
+_ANY_BYTES = ir.Repeat(ir.Bytes((1 << 256) - 1))
+_NOT_A_CALL = ir.Intersection(
+    (_ANY_TEXT, ir.Complement(ir.Sequence((ir.Literal(MARK), _ANY_BYTES))))
+)
+
+
+class SourceError(Exception):
+    """The source at `index` of the constraint cannot be used; `error` says why."""
+
+    def __init__(self, index: int, error: GrammarError) -> None:
+        super().__init__(index, error)
+        self.index = index
+        self.error = error
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """One grammar for a whole constraint, and the syntax its first source turned out to be."""
+
+    grammar: ir.Grammar
+    syntax: str
+
+
+def parse(constraint: Constraint) -> Parsed:
+    """The language of a constraint.
+
+    Raises SourceError from the GrammarError of the front-end that refused.
+    """
+    parsed: list[Parsed] = []
+    for index, source in enumerate(constraint.sources):
+        try:
+            parsed.append(_parse(source))
+        except GrammarError as error:
+            raise SourceError(index, error) from error
+    if len(parsed) == 1:
+        return parsed[0]
+    return Parsed(_join(constraint, [entry.grammar for entry in parsed]), parsed[0].syntax)
+
+
+def _parse(source: Source) -> Parsed:
+    if source.syntax == "grammar":
+        return _lark_or_gbnf(source.definition)
+    return Parsed(_PARSERS[source.syntax](source), source.syntax)
+
+
+def _lark_or_gbnf(text: str) -> Parsed:
+    """Decides by two real parsers; what is neither is refused with both of their reasons."""
+    try:
+        return Parsed(lark.parse(text), "lark")
+    except BudgetExceeded:
+        raise
+    except GrammarError as lark_error:
+        try:
+            return Parsed(gbnf.parse(text), "gbnf")
+        except BudgetExceeded:
+            raise
+        except GrammarError as gbnf_error:
+            raise GrammarError(
+                f"expected a Lark or a GBNF grammar; as Lark: {lark_error}; as GBNF: {gbnf_error}",
+                line=lark_error.line,
+                column=lark_error.column,
+            ) from gbnf_error
+
+
+def _json_schema(source: Source) -> ir.Grammar:
+    schema = json.loads(source.definition)
+    if source.compact:
+        return json_schema.parse(schema, whitespace="compact")
+    return json_schema.parse(schema)
+
+
+_PARSERS: dict[str, Callable[[Source], ir.Grammar]] = {
+    "json_schema": _json_schema,
+    "regex": lambda source: regex.parse(source.definition, dialect=source.dialect),
+    "choice": lambda source: choice.parse(json.loads(source.definition)),
+    "lark": lambda source: lark.parse(source.definition),
+    "gbnf": lambda source: gbnf.parse(source.definition),
+    "text": lambda source: ir.Grammar({"start": _ANY_TEXT}, "start"),
+}
+
+
+def _join(constraint: Constraint, grammars: list[ir.Grammar]) -> ir.Grammar:
+    """The union of answer and calls, each call in its envelope; rules are renamed apart."""
+    rules: dict[str, ir.Expression] = {}
+    options: list[ir.Expression] = []
+    if constraint.answer is not None and constraint.answer.syntax == "text":
+        options.append(_NOT_A_CALL)
+        grammars = grammars[1:]
+    elif constraint.answer is not None:
+        options.append(_included(rules, "answer", grammars[0]))
+        grammars = grammars[1:]
+    for index, (call, grammar) in enumerate(zip(constraint.calls, grammars, strict=True)):
+        payload = _included(rules, f"call{index}", grammar)
+        options.append(ir.sequence(ir.Literal(call.head), payload, ir.Literal(call.tail)))
+    rules["start"] = ir.choice(*options)
+    report = ir.Report(
+        tuple(line for grammar in grammars for line in grammar.report.narrowed),
+        tuple(line for grammar in grammars for line in grammar.report.warnings),
+    )
+    return ir.Grammar(rules, "start", report)
+
+
+def _included(rules: dict[str, ir.Expression], prefix: str, grammar: ir.Grammar) -> ir.Expression:
+    """Adds a grammar's rules under new names; returns a reference to its start."""
+    for name, expression in grammar.rules.items():
+        rules[f"{prefix}.{name}"] = _renamed(expression, prefix)
+    return ir.Reference(f"{prefix}.{grammar.start}")
+
+
+def _renamed(expression: ir.Expression, prefix: str) -> ir.Expression:
+    """The expression with every reference prefixed; parts without references stay as they are."""
+    match expression:
+        case ir.Reference(rule):
+            return ir.Reference(f"{prefix}.{rule}")
+        case ir.Sequence(items) | ir.Intersection(items):
+            return dataclasses.replace(
+                expression, items=tuple(_renamed(item, prefix) for item in items)
+            )
+        case ir.Choice(options):
+            return ir.Choice(tuple(_renamed(option, prefix) for option in options))
+        case ir.Repeat(item) | ir.Complement(item):
+            return dataclasses.replace(expression, item=_renamed(item, prefix))
+        case _:
+            return expression

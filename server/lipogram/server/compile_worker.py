@@ -1,0 +1,106 @@
+"""The program of a compile worker: reads tasks, answers whether their grammars can be used.
+
+A worker may be killed at any moment, so it owns nothing but its own memory.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import time
+from typing import BinaryIO
+
+from lipogram.grammars import compile as compile_grammar
+from lipogram.grammars.errors import BudgetExceeded, GrammarError
+from lipogram.server import combining, members
+from lipogram.server.compile_messages import (
+    HEADER_BYTES,
+    Compiled,
+    Failed,
+    Task,
+    decode,
+    encode,
+    length,
+)
+
+
+def perform(task: Task) -> Compiled | Failed:
+    """The answer to a task; every failure that is the grammar's becomes a Failed."""
+    started = time.perf_counter()
+    try:
+        parsed = combining.parse(task.constraint)
+        automaton = compile_grammar(parsed.grammar)
+        shortest = automaton.shortest(automaton.start())
+        automaton.next_bytes(automaton.start())
+        generator = random.Random(task.seed)
+        samples = tuple(
+            members.draw(automaton, generator, 4 * (index + 1)) for index in range(task.samples)
+        )
+        seconds = time.perf_counter() - started
+        return Compiled(parsed.grammar, parsed.syntax, shortest, samples, seconds)
+    except combining.SourceError as error:
+        return Failed(error.error, error.index)
+    except GrammarError as error:
+        return Failed(error)
+    except RecursionError:
+        return Failed(BudgetExceeded("the grammar is nested too deeply"))
+    except MemoryError:
+        return Failed(BudgetExceeded("the grammar needs more memory than allowed"))
+
+
+def limit_memory(mebibytes: int) -> None:
+    """Lets this process grow by so much from here on, where the system can hold it to that."""
+    try:
+        import resource
+
+        with open("/proc/self/statm") as statm:
+            used = int(statm.read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + (mebibytes << 20),) * 2)
+    except (ImportError, OSError, ValueError):
+        return
+
+
+def _receive(stream: BinaryIO) -> Task | None:
+    """The next task, None at the end."""
+    header = stream.read(HEADER_BYTES)
+    if len(header) < HEADER_BYTES:
+        return None
+    task = decode(stream.read(length(header)))
+    assert isinstance(task, Task)
+    return task
+
+
+def _answer(task: Task) -> bytes:
+    try:
+        return encode(perform(task))
+    except RecursionError:
+        return encode(Failed(BudgetExceeded("the grammar is nested too deeply")))
+    except MemoryError:
+        return encode(Failed(BudgetExceeded("the grammar needs more memory than allowed")))
+
+
+def main() -> None:
+    """Serves tasks from standard input until it ends; what code prints goes to standard error.
+
+    Arguments: mebibytes to grow by, and the seconds after which a task ends the process by itself
+    should nobody be left to kill it.
+    """
+    output = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    mebibytes, seconds = int(sys.argv[1]), float(sys.argv[2])
+    limit_memory(mebibytes)
+    output.write(encode("ready"))
+    output.flush()
+    while (task := _receive(sys.stdin.buffer)) is not None:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        answer = _answer(task)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        output.write(answer)
+        output.flush()
+
+
+if __name__ == "__main__":
+    main()

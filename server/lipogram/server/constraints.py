@@ -1,0 +1,73 @@
+"""What a request wants its output to obey: plain values that can be compared, hashed and sent."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from lipogram.grammars.regex import Dialect
+
+Syntax: TypeAlias = Literal["json_schema", "regex", "choice", "lark", "gbnf", "grammar", "text"]
+
+MARK = b"<tool_call>"
+"""A text that begins with it is a call, and any other text is an answer."""
+_END = b"\n</tool_call>"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A grammar as the client wrote it; schema and choices as JSON, `text` is any UTF-8.
+
+    `grammar` is Lark if it is Lark, else GBNF; `compact` JSON has no optional whitespace; `dialect`
+    is that of a `regex`. `param` is where in the request it stood.
+    """
+
+    syntax: Syntax
+    definition: str = ""
+    compact: bool = False
+    dialect: Dialect = "python"
+    param: str | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A tool that may be called: `head`, a member of `payload`, `tail`."""
+
+    name: str
+    kind: Literal["function", "custom"]
+    payload: Source
+
+    @property
+    def head(self) -> bytes:
+        """What a call of this tool, and of no other, begins with."""
+        if self.kind == "function":
+            return MARK + b'\n{"name": ' + json.dumps(self.name).encode() + b', "arguments": '
+        return MARK + b"\n" + self.name.encode() + b"\n"
+
+    @property
+    def tail(self) -> bytes:
+        """What a call ends with."""
+        return (b"}" if self.kind == "function" else b"") + _END
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """The output is a member of `answer`, or a call of one of `calls`.
+
+    With calls, an answer is text that does not begin with MARK. `bare`: the only call's payload
+    is generated without head and tail, because there is nothing to choose.
+    """
+
+    answer: Source | None = None
+    calls: tuple[Call, ...] = ()
+
+    @property
+    def bare(self) -> bool:
+        return self.answer is None and len(self.calls) == 1
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """All grammars of the client's in it."""
+        answer = (self.answer,) if self.answer else ()
+        return (*answer, *(call.payload for call in self.calls))

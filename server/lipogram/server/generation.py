@@ -1,0 +1,79 @@
+"""Runs the sequences of one request side by side, within the limits of the house."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
+
+from lipogram.decoding.events import Event
+from lipogram.decoding.job import Job
+from lipogram.server.errors import Overloaded
+from lipogram.server.registry import Decoder
+
+_AHEAD = 16
+"""Events that are made before the client has taken the ones before them."""
+
+
+class House:
+    """Counts who is inside: `max_requests` in all, `max_sequences` of theirs being decoded."""
+
+    def __init__(self, max_requests: int, max_sequences: int) -> None:
+        self._max_requests = max_requests
+        self._requests = 0
+        self._places = asyncio.Semaphore(max_sequences)
+
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """Counts a request while it is inside; raises Overloaded when the house is full."""
+        if self._requests >= self._max_requests:
+            raise Overloaded(f"{self._requests} requests are being served or waiting; try again")
+        self._requests += 1
+        try:
+            yield
+        finally:
+            self._requests -= 1
+
+    async def run(
+        self, decoder: Decoder, jobs: Sequence[Job]
+    ) -> AsyncGenerator[tuple[int, Event], None]:
+        """All events of all jobs, each with its job's index, as they come.
+
+        The first failure ends the rest. Closing the iterator stops every job at its next await.
+        """
+        events: asyncio.Queue[tuple[int, Event] | BaseException | None] = asyncio.Queue(_AHEAD)
+
+        async def pump(index: int, job: Job) -> None:
+            try:
+                async with self._places, aclosing(_closable(decoder.generate(job))) as source:
+                    async for event in source:
+                        await events.put((index, event))
+                await events.put(None)
+            except Exception as error:
+                await events.put(error)
+
+        tasks = [asyncio.create_task(pump(index, job)) for index, job in enumerate(jobs)]
+        try:
+            left = len(jobs)
+            while left:
+                event = await events.get()
+                if isinstance(event, BaseException):
+                    raise event
+                if event is None:
+                    left -= 1
+                else:
+                    yield event
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _closable(events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
+    """The same events; closing this closes them too, if they can be."""
+    try:
+        async for event in events:
+            yield event
+    finally:
+        if isinstance(events, AsyncGenerator):
+            await events.aclose()

@@ -1,0 +1,64 @@
+"""The models that are served, by name."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from lipogram.decoding.autoregressive import Autoregressive
+from lipogram.decoding.events import Event
+from lipogram.decoding.job import Job
+from lipogram.decoding.models.base import CausalModel
+from lipogram.server.errors import ModelNotFound
+from lipogram.server.prompts import ChatTemplate
+
+
+class Decoder(Protocol):
+    """Turns a job into events: chunks, then exactly one finish."""
+
+    def generate(self, job: Job) -> AsyncIterator[Event]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A model, how it is decoded, and how a conversation is put to it."""
+
+    name: str
+    model: CausalModel
+    decoder: Decoder
+    template: ChatTemplate
+    created: int
+
+
+class Registry:
+    """Served models by name; the first is the default, and `aliases` are further names for it."""
+
+    def __init__(self, models: Iterable[CausalModel], aliases: Iterable[str] = ()) -> None:
+        self._served = [_serve(model.name, model) for model in models]
+        if not self._served:
+            raise ValueError("expected at least one model")
+        first = self._served[0]
+        self._served += [_serve(alias, first.model) for alias in aliases]
+        self._by_name: Mapping[str, Served] = {entry.name: entry for entry in self._served}
+
+    def all(self) -> list[Served]:
+        """All names that are served, the default one first."""
+        return list(self._served)
+
+    def find(self, name: str | None) -> Served:
+        """The model of this name, the default one for None; raises ModelNotFound."""
+        if name is None:
+            return self._served[0]
+        if name not in self._by_name:
+            names = ", ".join(self._by_name)
+            raise ModelNotFound(
+                f"The model {name[:80]!r} does not exist; this server has: {names}.", param="model"
+            )
+        return self._by_name[name]
+
+
+def _serve(name: str, model: CausalModel) -> Served:
+    template = ChatTemplate.of(model.vocabulary)
+    return Served(name, model, Autoregressive(model), template, int(time.time()))

@@ -1,0 +1,64 @@
+"""Sends a request's chunks as they come, or all of them as one answer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from typing import Protocol, TypeVar
+
+from fastapi import Request, Response
+from pydantic import BaseModel
+
+from lipogram.server import sse
+from lipogram.server.serving import opened, while_connected
+from lipogram.server.wire.common import Sampling
+
+Chunk = TypeVar("Chunk", bound=BaseModel)
+
+
+class Writer(Protocol[Chunk]):
+    """Knows an endpoint's shapes."""
+
+    def usage(self) -> Chunk:
+        """The chunk after the last one, which has the usage alone."""
+        ...
+
+    def whole(self, chunks: Sequence[Chunk]) -> BaseModel:
+        """All chunks as one answer."""
+        ...
+
+
+async def respond(
+    request: Request,
+    body: Sampling,
+    chunks: AsyncGenerator[Chunk, None],
+    writer: Writer[Chunk],
+) -> Response:
+    """A stream if the client wants one. What fails before the first chunk is raised here."""
+    if body.stream:
+        chunks = await while_connected(request, opened(chunks))
+        options = body.stream_options
+        return sse.EventStream(_lines(chunks, writer, bool(options and options.include_usage)))
+    whole = writer.whole(await while_connected(request, _all(chunks)))
+    return Response(whole.model_dump_json(exclude_unset=True), media_type="application/json")
+
+
+async def _all(chunks: AsyncGenerator[Chunk, None]) -> list[Chunk]:
+    try:
+        return [chunk async for chunk in chunks]
+    finally:
+        await chunks.aclose()
+
+
+async def _lines(
+    chunks: AsyncGenerator[Chunk, None], writer: Writer[Chunk], has_usage: bool
+) -> AsyncGenerator[bytes, None]:
+    try:
+        async for chunk in chunks:
+            if has_usage:
+                chunk = chunk.model_copy(update={"usage": None})
+            yield sse.event(chunk.model_dump_json(exclude_unset=True))
+        if has_usage:
+            yield sse.event(writer.usage().model_dump_json(exclude_unset=True))
+        yield sse.DONE
+    finally:
+        await chunks.aclose()

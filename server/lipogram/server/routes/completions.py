@@ -1,0 +1,69 @@
+"""`POST /v1/completions`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+
+from fastapi import APIRouter, Request, Response
+
+from lipogram.decoding.events import Finish, ScoredToken
+from lipogram.decoding.job import Job
+from lipogram.server import logs
+from lipogram.server.body import JsonRoute
+from lipogram.server.responding import respond
+from lipogram.server.serving import Service, service_of
+from lipogram.server.translate import completions
+from lipogram.server.translate.completion_reply import CompletionWriter
+from lipogram.server.translate.plan import Plan
+from lipogram.server.wire.completions import CompletionReply, CompletionRequest
+
+router = APIRouter(route_class=JsonRoute, tags=["OpenAI"])
+
+
+@router.post("/v1/completions", response_model=CompletionReply)
+async def create_completion(body: CompletionRequest, request: Request) -> Response:
+    """Continue each prompt, `n` times."""
+    service = service_of(request)
+    served = service.registry.find(body.model)
+    plan = await asyncio.to_thread(completions.plan, body, served)
+    count = len(plan.prompts) * plan.n
+    writer = CompletionWriter(body.model, count, plan.n, body.logprobs is not None)
+    chunks = _chunks(service, plan, writer, bool(body.echo), request)
+    return await respond(request, body, chunks, writer)
+
+
+async def _chunks(
+    service: Service, plan: Plan, writer: CompletionWriter, is_echoed: bool, request: Request
+) -> AsyncGenerator[CompletionReply, None]:
+    try:
+        with service.house.admitted():
+            masker = await service.masker(plan, request.scope)
+            echoes = await _echoes(service, plan) if is_echoed else []
+            async with aclosing(await service.run(plan, masker)) as events:
+                for place, (data, tokens) in enumerate(echoes):
+                    for index in range(place * plan.n, (place + 1) * plan.n):
+                        yield writer.echo(index, data, tokens)
+                async for index, event in events:
+                    chunk = writer.chunk(index, event)
+                    if chunk is not None:
+                        yield chunk
+    finally:
+        logs.note_finishes(request.scope, writer.finishes)
+
+
+async def _echoes(service: Service, plan: Plan) -> list[tuple[bytes, tuple[ScoredToken, ...]]]:
+    """The prompts' texts, and their tokens' scores where those are asked for."""
+    texts = [plan.served.model.vocabulary.decode(prompt) for prompt in plan.prompts]
+    if plan.job.top_logprobs is None:
+        return [(text, ()) for text in texts]
+    base = Job((), max_tokens=0, top_logprobs=plan.job.top_logprobs, echo_logprobs=True)
+    jobs = [replace(base, prompt=prompt) for prompt in plan.prompts]
+    scored: list[tuple[ScoredToken, ...]] = [()] * len(jobs)
+    async with aclosing(service.house.run(plan.served.decoder, jobs)) as events:
+        async for index, event in events:
+            if isinstance(event, Finish):
+                scored[index] = event.prompt_tokens
+    return list(zip(texts, scored, strict=True))

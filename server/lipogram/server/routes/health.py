@@ -1,0 +1,25 @@
+"""`GET /health` and `GET /ready`: the two routes that never need a key."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from lipogram.server.serving import service_of
+from lipogram.server.wire.common import Status
+
+router = APIRouter(tags=["operation"])
+
+
+@router.get("/health")
+async def health() -> Status:
+    """The process lives."""
+    return Status(status="ok")
+
+
+@router.get("/ready", responses={503: {"model": Status}})
+async def ready(request: Request, response: Response) -> Status:
+    """Requests are served without waiting for anything to start; 503 until then."""
+    if service_of(request).compiler.ready:
+        return Status(status="ready")
+    response.status_code = 503
+    return Status(status="starting")

@@ -1,0 +1,88 @@
+"""Server-sent events, and bytes that become text one whole character at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import json
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from lipogram.server import errors
+
+_LOG = logging.getLogger("lipogram.server")
+
+DONE = b"data: [DONE]\n\n"
+
+
+class Characters:
+    """Decodes UTF-8 piecewise: an unfinished character is held back until its last byte is here.
+
+    Bytes that are no UTF-8 become U+FFFD.
+    """
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def feed(self, data: bytes) -> str:
+        """The characters that are complete now."""
+        return self._decoder.decode(data)
+
+    def end(self) -> str:
+        """What is left: U+FFFD for an unfinished character, else nothing."""
+        return self._decoder.decode(b"", final=True)
+
+
+def event(data: str) -> bytes:
+    """One event that carries `data`, a single line."""
+    return f"data: {data}\n\n".encode()
+
+
+async def disconnected(receive: Receive) -> None:
+    """Returns when the client has gone; the request's body must have been read."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+class EventStream(Response):
+    """Sends events as they come; closes their source as soon as the client has gone.
+
+    A failure under way is sent as a last event `{"error": …}`.
+    """
+
+    media_type = "text/event-stream"
+
+    def __init__(self, events: AsyncGenerator[bytes, None]) -> None:
+        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        del self.headers["content-length"]
+        self._events = events
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        sending = asyncio.create_task(self._send(send))
+        leaving = asyncio.create_task(disconnected(receive))
+        try:
+            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            leaving.cancel()
+            sending.cancel()
+            await asyncio.gather(sending, leaving, return_exceptions=True)
+        if sending.done() and not sending.cancelled():
+            sending.result()
+
+    async def _send(self, send: Send) -> None:
+        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+        async with aclosing(self._events) as events:
+            await send(start)
+            try:
+                async for data in events:
+                    await send({"type": "http.response.body", "body": data, "more_body": True})
+            except Exception as error:
+                if errors.answer(error).status >= 500:
+                    _LOG.error("a stream failed", exc_info=error)
+                data = event(json.dumps(errors.body(error)))
+                await send({"type": "http.response.body", "body": data, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})

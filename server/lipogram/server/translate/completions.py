@@ -1,0 +1,76 @@
+"""`/v1/completions`: from the request to a plan."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from lipogram.decoding.job import Job
+from lipogram.decoding.vocabulary import Vocabulary
+from lipogram.server.errors import InvalidRequest
+from lipogram.server.prompts import infilling
+from lipogram.server.registry import Served
+from lipogram.server.translate import constraint
+from lipogram.server.translate.plan import Plan
+from lipogram.server.translate.sampling import check_count, check_room, sampling, stops
+from lipogram.server.wire.completions import CompletionRequest
+
+_DEFAULT_MAX_TOKENS = 16
+
+
+def plan(request: CompletionRequest, served: Served) -> Plan:
+    """What the request wants of this model.
+
+    Raises InvalidRequest, ContextTooLong, Unspellable.
+    """
+    n = request.n or 1
+    if request.best_of not in (None, n):
+        raise InvalidRequest("'best_of' other than 'n' is not supported.", param="best_of")
+    vocabulary = served.model.vocabulary
+    prompts = [_prompt(request, entry, vocabulary) for entry in _entries(request)]
+    check_count(len(prompts), n)
+    max_tokens = _DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens
+    for prompt in prompts:
+        check_room(prompt, max_tokens, served.model.context_tokens)
+    if request.stream_options is not None and not request.stream:
+        raise InvalidRequest("'stream_options' goes with 'stream'.", param="stream_options")
+    job = Job(
+        (),
+        sampling=sampling(request, vocabulary),
+        max_tokens=max_tokens,
+        stop=stops(request),
+        top_logprobs=request.logprobs,
+        ignore_eos=bool(request.ignore_eos),
+    )
+    outputs = request.structured_outputs
+    rule = constraint.structured(outputs) if outputs is not None else None
+    return Plan(served, tuple(prompts), n, job, rule)
+
+
+def _entries(request: CompletionRequest) -> list[str | list[int]]:
+    """The prompts one by one; null is the beginning of a text."""
+    prompt = request.prompt
+    if prompt is None or isinstance(prompt, str):
+        return [prompt or ""]
+    if isinstance(prompt[0], int):
+        return [prompt]
+    return list(cast("list[str | list[int]]", prompt))
+
+
+def _prompt(
+    request: CompletionRequest, entry: str | list[int], vocabulary: Vocabulary
+) -> tuple[int, ...]:
+    ids = vocabulary.encode(entry.encode()) if isinstance(entry, str) else entry
+    if max(ids, default=0) >= len(vocabulary):
+        raise InvalidRequest(
+            f"expected token ids below {len(vocabulary)}, found {max(ids)}", param="prompt"
+        )
+    if not request.suffix:
+        return tuple(ids)
+    if request.echo:
+        raise InvalidRequest("'echo' with 'suffix' is not supported.", param="echo")
+    prompt = infilling(vocabulary, ids, request.suffix)
+    if prompt is None:
+        raise InvalidRequest(
+            "'suffix' needs a model that is trained to infill; this one is not.", param="suffix"
+        )
+    return prompt

@@ -1,0 +1,91 @@
+"""What both OpenAI endpoints say about sampling, as the decoder wants to hear it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from lipogram.decoding.errors import ContextTooLong
+from lipogram.decoding.job import Job, Sampling
+from lipogram.decoding.vocabulary import Vocabulary
+from lipogram.server.errors import InvalidRequest
+from lipogram.server.wire import common
+
+MAX_SEQUENCES = 128
+
+Number = TypeVar("Number", int, float)
+
+
+def sampling(request: common.Sampling, vocabulary: Vocabulary) -> Sampling:
+    """How tokens are drawn; what the request leaves out or null has OpenAI's default."""
+    neutral = Sampling()
+    return Sampling(
+        temperature=_given(request.temperature, neutral.temperature),
+        top_p=_given(request.top_p, neutral.top_p),
+        top_k=max(_given(request.top_k, neutral.top_k), 0),
+        min_p=_given(request.min_p, neutral.min_p),
+        presence_penalty=_given(request.presence_penalty, neutral.presence_penalty),
+        frequency_penalty=_given(request.frequency_penalty, neutral.frequency_penalty),
+        repetition_penalty=_given(request.repetition_penalty, neutral.repetition_penalty),
+        logit_bias=_bias(request.logit_bias or {}, vocabulary),
+        seed=request.seed,
+    )
+
+
+def stops(request: common.Sampling) -> tuple[bytes, ...]:
+    """The stop strings, as bytes."""
+    if request.stop is None:
+        return ()
+    texts = [request.stop] if isinstance(request.stop, str) else request.stop
+    if not all(texts):
+        raise InvalidRequest("Invalid value for 'stop': expected text, found ''.", param="stop")
+    if max(map(len, texts), default=0) > common.MAX_STOP_CHARACTERS:
+        raise InvalidRequest(
+            f"'stop' has a text of more than {common.MAX_STOP_CHARACTERS} characters.", param="stop"
+        )
+    return tuple(text.encode() for text in texts)
+
+
+def repeated(job: Job, n: int) -> list[Job]:
+    """`n` jobs that differ in their seed alone."""
+    seed = job.sampling.seed
+    if seed is None:
+        return [job] * n
+    return [replace(job, sampling=replace(job.sampling, seed=seed + index)) for index in range(n)]
+
+
+def check_count(prompts: int, n: int) -> None:
+    """Refuses more sequences than one request may have."""
+    if prompts * n > MAX_SEQUENCES:
+        raise InvalidRequest(
+            f"expected at most {MAX_SEQUENCES} sequences (prompts times n), found {prompts * n}",
+            param="n",
+        )
+
+
+def check_room(prompt: Sequence[int], max_tokens: int | None, window: int) -> None:
+    """Refuses a budget that does not fit behind the prompt."""
+    wanted = len(prompt) + (max_tokens if max_tokens is not None else 1)
+    if wanted > window:
+        raise ContextTooLong(
+            f"This model's maximum context length is {window} tokens; the request needs {wanted} "
+            f"({len(prompt)} in the prompt, {wanted - len(prompt)} for the output)."
+        )
+
+
+def _given(value: Number | None, default: Number) -> Number:
+    return default if value is None else value
+
+
+def _bias(entries: dict[str, float], vocabulary: Vocabulary) -> dict[int, float]:
+    bias: dict[int, float] = {}
+    for key, value in entries.items():
+        if not (key.isascii() and key.isdigit() and len(key) < 10) or int(key) >= len(vocabulary):
+            raise InvalidRequest(
+                f"Invalid key in 'logit_bias': expected a token id below {len(vocabulary)}, "
+                f"found {key[:40]!r}.",
+                param="logit_bias",
+            )
+        bias[int(key)] = value
+    return bias

@@ -1,0 +1,133 @@
+"""What the requests of several endpoints share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+MAX_STOPS = 16
+MAX_STOP_CHARACTERS = 1024
+MAX_COUNT = 2**31 - 1
+
+
+class Request(BaseModel):
+    """A JSON object from a client: types are exact, and an unknown member is an error."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Reply(BaseModel):
+    """A JSON object for a client."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _refused(value: object) -> None:
+    if value is not None:
+        raise PydanticCustomError("unsupported", "this member is not supported by this server")
+
+
+Refused = Annotated[None, BeforeValidator(_refused, json_schema_input_type=None)]
+"""A member that OpenAI documents and that is not supported: only null is accepted."""
+
+Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
+TokenId = Annotated[int, Field(ge=0, le=MAX_COUNT)]
+StopText = Annotated[str, Field(min_length=1, max_length=MAX_STOP_CHARACTERS)]
+StopTexts = Annotated[list[StopText], Field(max_length=MAX_STOPS)]
+
+
+class StreamOptions(Request):
+    """How a stream is sent."""
+
+    include_usage: bool | None = None
+    include_obfuscation: Literal[False] | None = None
+
+
+class LarkOrGbnf(Request):
+    """A grammar and the language it is written in."""
+
+    syntax: Literal["lark", "gbnf"]
+    definition: str
+
+
+class StructuredOutputs(Request):
+    """vLLM's object: exactly one of the first five members constrains the output.
+
+    A `grammar` without `syntax` is taken for Lark if it is Lark, else for GBNF.
+    """
+
+    json_: dict[str, Any] | bool | str | None = Field(None, alias="json")
+    regex: str | None = None
+    choice: Annotated[list[str], Field(min_length=1)] | None = None
+    grammar: str | None = None
+    json_object: Literal[True] | None = None
+    syntax: Literal["lark", "gbnf"] | None = None
+    disable_any_whitespace: bool | None = None
+    disable_fallback: bool | None = None
+    disable_additional_properties: Literal[False] | None = None
+    whitespace_pattern: Refused = None
+    structural_tag: Refused = None
+
+
+class Sampling(Request):
+    """How the next token is drawn, and when to stop; the same for both OpenAI endpoints."""
+
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    top_k: Annotated[int, Field(ge=-1, le=MAX_COUNT)] | None = None
+    min_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    repetition_penalty: Annotated[float, Field(gt=0, le=100)] | None = None
+    logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] | None = None
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
+    stop: str | StopTexts | None = None
+    n: Annotated[int, Field(ge=1, le=128)] | None = None
+    ignore_eos: bool | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    structured_outputs: StructuredOutputs | None = None
+    user: str | None = None
+    metadata: dict[str, str] | None = None
+    store: Literal[False] | None = None
+    service_tier: Literal["auto", "default"] | None = None
+
+
+class Usage(Reply):
+    """Token counts of a request."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: CachedTokens
+
+
+class CachedTokens(Reply):
+    """How many of the prompt's tokens did not have to be computed again."""
+
+    cached_tokens: int
+
+
+class Model(Reply):
+    """A model that is served."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int
+    owned_by: str
+    max_model_len: int
+
+
+class ModelList(Reply):
+    """All models that are served."""
+
+    object: Literal["list"] = "list"
+    data: list[Model]
+
+
+class Status(Reply):
+    """Whether the server is well."""
+
+    status: Literal["ok", "ready", "starting"]

@@ -1,0 +1,133 @@
+"""A pool of processes in which grammars are parsed and compiled, and which can be killed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+
+from lipogram.grammars.errors import BudgetExceeded, Error
+from lipogram.server.compile_messages import (
+    HEADER_BYTES,
+    Compiled,
+    Failed,
+    Task,
+    decode,
+    encode,
+    length,
+)
+from lipogram.server.errors import NotReady
+
+_START_SECONDS = 60.0
+
+
+class WorkerPool:
+    """`workers` long-lived processes; a task takes one for at most `seconds`, then kills it.
+
+    A killed or crashed worker is replaced at once, in the background.
+    """
+
+    def __init__(self, workers: int, seconds: float, mebibytes: int) -> None:
+        self._workers = workers
+        self._seconds = seconds
+        self._mebibytes = mebibytes
+        self._idle: asyncio.Queue[Process] = asyncio.Queue()
+        self._running: set[Process] = set()
+        self._starting: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether a worker is up."""
+        return bool(self._running)
+
+    async def start(self) -> None:
+        """Begins to start all workers; does not wait for them."""
+        for _ in range(self._workers):
+            self._replace()
+
+    async def close(self) -> None:
+        """Ends all workers."""
+        self._closed = True
+        for task in self._starting:
+            task.cancel()
+        await asyncio.gather(*self._starting, return_exceptions=True)
+        for process in tuple(self._running):
+            await self._kill(process)
+
+    async def perform(self, task: Task) -> Compiled | Failed:
+        """The worker's answer; a Failed with BudgetExceeded if it had to be killed or died.
+
+        Waits for an idle worker without limit: the number of requests is bounded elsewhere.
+        """
+        if self._closed:
+            raise NotReady("the server is stopping")
+        process = await self._idle.get()
+        intact = False
+        try:
+            async with asyncio.timeout(self._seconds):
+                reply = await _exchange(process, encode(task))
+            intact = True
+            if not isinstance(reply, Compiled | Failed):
+                raise Error("a compile worker sent something else than an answer")
+            return reply
+        except TimeoutError:
+            return Failed(
+                BudgetExceeded(f"the grammar takes more than {self._seconds:g} s to compile")
+            )
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return Failed(BudgetExceeded("the grammar needs more memory than allowed"))
+        finally:
+            if intact:
+                self._idle.put_nowait(process)
+            else:
+                await self._kill(process)
+                self._replace()
+
+    def _replace(self) -> None:
+        if self._closed:
+            return
+        task = asyncio.create_task(self._spawn())
+        self._starting.add(task)
+        task.add_done_callback(self._starting.discard)
+
+    async def _spawn(self) -> None:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-P", "-m", "lipogram.server.compile_worker"),
+            *(str(self._mebibytes), str(4 * self._seconds)),
+            stdin=PIPE,
+            stdout=PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
+        self._running.add(process)
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                await _read(process)
+        except BaseException:
+            await self._kill(process)
+            raise
+        self._idle.put_nowait(process)
+
+    async def _kill(self, process: Process) -> None:
+        self._running.discard(process)
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def _exchange(process: Process, message: bytes) -> object:
+    assert process.stdin is not None
+    process.stdin.write(message)
+    await process.stdin.drain()
+    return await _read(process)
+
+
+async def _read(process: Process) -> object:
+    assert process.stdout is not None
+    header = await process.stdout.readexactly(HEADER_BYTES)
+    data = await process.stdout.readexactly(length(header))
+    if len(data) > 1 << 20:
+        return await asyncio.to_thread(decode, data)
+    return decode(data)

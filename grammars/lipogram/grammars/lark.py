@@ -16,10 +16,12 @@ from importlib.resources import files
 
 from lipogram.grammars import ir, lark_check, lark_source, lark_syntax
 from lipogram.grammars import lark_tree as tree
+from lipogram.grammars.alternation import union
 from lipogram.grammars.errors import BudgetExceeded, Unsupported
-from lipogram.grammars.lark_rules import MAX_RULES, Rules
-from lipogram.grammars.lark_source import Source
-from lipogram.grammars.lark_terminals import Terminals, union
+from lipogram.grammars.lark_rules import Rules
+from lipogram.grammars.lark_source import LarkSource
+from lipogram.grammars.lark_terminals import Terminals
+from lipogram.grammars.source import MAX_RULES
 
 _TEXT_RULE = "%text"
 
@@ -65,7 +67,7 @@ class _Collected:
     options: dict[str, object] = field(default_factory=dict)
 
 
-def _collect(source: Source) -> _Collected:
+def _collect(source: LarkSource) -> _Collected:
     collected = _Collected()
     definitions = collected.definitions
     changes: list[tree.Change] = []
@@ -88,7 +90,7 @@ def _collect(source: Source) -> _Collected:
 
 
 def _define(
-    source: Source, definitions: dict[str, tree.Definition], definition: tree.Definition
+    source: LarkSource, definitions: dict[str, tree.Definition], definition: tree.Definition
 ) -> None:
     earlier = definitions.setdefault(definition.name, definition)
     if earlier is not definition:
@@ -99,7 +101,9 @@ def _define(
         raise source.error(message, definition.at)
 
 
-def _change(source: Source, definitions: dict[str, tree.Definition], change: tree.Change) -> None:
+def _change(
+    source: LarkSource, definitions: dict[str, tree.Definition], change: tree.Change
+) -> None:
     new = change.definition
     old = definitions.get(new.name)
     if old is None or old.parameters != new.parameters:
@@ -110,7 +114,7 @@ def _change(source: Source, definitions: dict[str, tree.Definition], change: tre
     definitions[new.name] = new
 
 
-def _options(source: Source, statement: tree.Options) -> dict[str, object]:
+def _options(source: LarkSource, statement: tree.Options) -> dict[str, object]:
     """`%llguidance {...}`: of its options, those that say which texts are members."""
     options: dict[str, object] = json.loads(source.blocks[statement.at])
     for key, value in options.items():
@@ -138,7 +142,7 @@ def _rename(node: tree.Node) -> tree.Node:
 
 
 def _imported(
-    source: Source, wanted: tree.Import, definitions: dict[str, tree.Definition]
+    source: LarkSource, wanted: tree.Import, definitions: dict[str, tree.Definition]
 ) -> tree.Definition:
     """The definition that an import makes; what it needs is added to `definitions`."""
     if wanted.relative or wanted.module != "common":

@@ -8,7 +8,7 @@ from itertools import islice
 
 from lipogram.grammars import lark_tree as tree
 from lipogram.grammars.errors import GrammarError, Unsupported
-from lipogram.grammars.lark_source import Source
+from lipogram.grammars.source import Source
 
 _SUGGESTED_FROM = 1000
 

@@ -9,14 +9,14 @@ from typing import Any
 from lipogram.grammars import ir, json_schema
 from lipogram.grammars import lark_tree as tree
 from lipogram.grammars.errors import BudgetExceeded, Unsupported
-from lipogram.grammars.lark_source import Source
+from lipogram.grammars.lark_source import LarkSource
 
 MAX_CHUNKS = 20_000
 _FORMS = ("substring_chunks", "substring_words", "substring_chars")
 
 
 def schema(
-    source: Source, node: tree.Embedded, rules: dict[str, ir.Expression]
+    source: LarkSource, node: tree.Embedded, rules: dict[str, ir.Expression]
 ) -> tuple[ir.Expression, ir.Report]:
     """The texts of the values that the schema allows; its rules are added under their own names.
 
@@ -61,7 +61,7 @@ class _Renaming:
 
 
 def substring(
-    source: Source, node: tree.Embedded, rules: dict[str, ir.Expression]
+    source: LarkSource, node: tree.Embedded, rules: dict[str, ir.Expression]
 ) -> ir.Expression:
     """Any run of neighbouring chunks, the empty one included; one rule for each chunk is added."""
     if node.kind == "json":
@@ -79,7 +79,7 @@ def substring(
     return ir.choice(ir.EMPTY, *map(ir.Reference, names))
 
 
-def _chunks(source: Source, node: tree.Embedded) -> list[str]:
+def _chunks(source: LarkSource, node: tree.Embedded) -> list[str]:
     block: dict[str, Any] = json.loads(source.blocks[node.at])
     if len(block) != 1 or next(iter(block)) not in _FORMS:
         message = f"expected one of {', '.join(_FORMS)} in %regex, found {', '.join(block) or '{}'}"

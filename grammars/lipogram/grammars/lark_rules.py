@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 
 from lipogram.grammars import ir, lark_embedded
 from lipogram.grammars import lark_tree as tree
+from lipogram.grammars.alternation import union
 from lipogram.grammars.errors import BudgetExceeded, Unsupported
-from lipogram.grammars.lark_source import Source
-from lipogram.grammars.lark_terminals import Terminals, union
+from lipogram.grammars.lark_source import LarkSource
+from lipogram.grammars.lark_terminals import Terminals
+from lipogram.grammars.source import MAX_RULES
 
-MAX_RULES = 20_000
 _ARGUMENT_NODES = 200
 
 
@@ -35,7 +36,7 @@ class Rules:
 
     def __init__(
         self,
-        source: Source,
+        source: LarkSource,
         definitions: Mapping[str, tree.Definition],
         terminals: Terminals,
         rules: dict[str, ir.Expression],

@@ -12,9 +12,9 @@ from lark.visitors import v_args
 
 from lipogram.grammars import lark_tree as tree
 from lipogram.grammars.errors import BudgetExceeded, GrammarError, Unsupported
-from lipogram.grammars.lark_source import Source
+from lipogram.grammars.lark_source import LarkSource
+from lipogram.grammars.source import MAX_COUNT
 
-MAX_COUNT = 1_000_000
 _OUTLINE_DEPTH = 24
 _SERIES_ITEMS = 32
 
@@ -61,7 +61,7 @@ class _Refused(Exception):
         self.kind = kind
 
 
-def statements(source: Source) -> list[tree.Statement]:
+def statements(source: LarkSource) -> list[tree.Statement]:
     """What the text says, in its order. Linear in the length of the text.
 
     Raises GrammarError with line and column for a syntax error, Unsupported for what is legal
@@ -82,7 +82,7 @@ def _parser() -> Lark:
     return Lark(text, parser="lalr", lexer="contextual", transformer=_Build())
 
 
-def _syntax_error(source: Source, error: UnexpectedInput) -> GrammarError:
+def _syntax_error(source: LarkSource, error: UnexpectedInput) -> GrammarError:
     if isinstance(error, UnexpectedCharacters):
         expected, offset = set(error.allowed or ()), error.pos_in_stream or 0
         found = repr(source.visible[offset])
@@ -210,8 +210,9 @@ class _Build(Transformer[Token, Any]):
     def attribute(self, name: Token, value: Token | None) -> tuple[str, tree.Node | str | None]:
         if value is None or value.type in ("NUMBER", "DECIMAL"):
             return str(name), value
-        builders = {"STRING": self.string, "REGEXP": self.pattern}
-        return str(name), builders.get(value.type, self.use)(value)
+        if value.type == "STRING":
+            return str(name), self.string(value)
+        return str(name), self.pattern(value) if value.type == "REGEXP" else self.use(value)
 
     def alternatives(self, *options: tree.Node) -> tree.Node:
         return tree.alternatives(options)

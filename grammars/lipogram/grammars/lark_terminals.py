@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 
 from lipogram.grammars import ir, lark_embedded, regex
 from lipogram.grammars import lark_tree as tree
+from lipogram.grammars.alternation import union
 from lipogram.grammars.errors import BudgetExceeded, GrammarError, Unsupported
-from lipogram.grammars.lark_source import Source
+from lipogram.grammars.lark_source import LarkSource
 
 _SMALL_NODES = 50
 _INLINED_NODES = 200_000
@@ -22,7 +23,7 @@ class Terminals:
 
     def __init__(
         self,
-        source: Source,
+        source: LarkSource,
         definitions: Mapping[str, tree.Definition],
         rules: dict[str, ir.Expression],
     ) -> None:
@@ -166,20 +167,6 @@ class Terminals:
             inside = error.column - 1 if error.line == 1 and error.column else 0
             message = f"in this regex: {error.message}"
             raise self._source.error(message, node.at + 1 + inside, type(error)) from error
-
-
-def union(options: Iterable[ir.Expression]) -> ir.Expression:
-    """Any of the options; many plain texts become one node."""
-    texts: dict[bytes, None] = {}
-    others: list[ir.Expression] = []
-    for option in options:
-        if isinstance(option, ir.Literal):
-            texts[option.text] = None
-        else:
-            others.append(option)
-    if len(texts) < 16:
-        return ir.choice(*map(ir.Literal, texts), *others)
-    return ir.choice(ir.Literals(tuple(texts)), *others)
 
 
 def _is_small(expression: ir.Expression) -> bool:

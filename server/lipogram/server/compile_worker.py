@@ -24,6 +24,9 @@ from lipogram.server.compile_messages import (
     encode,
     length,
 )
+from lipogram.server.constraints import Constraint, Source
+
+_WARM_UP = Task(Constraint(Source("regex", "[a-z]*")), samples=1)
 
 
 def perform(task: Task) -> Compiled | Failed:
@@ -91,6 +94,7 @@ def main() -> None:
     os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     mebibytes, seconds = int(sys.argv[1]), float(sys.argv[2])
+    perform(_WARM_UP)  # loads the engine's machine code, or compiles it on the first start ever
     limit_memory(mebibytes)
     output.write(encode("ready"))
     output.flush()

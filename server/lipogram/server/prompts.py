@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from typing import cast
 
 from lipogram.decoding.vocabulary import Vocabulary
 
-_ROLES = ("system", "user", "assistant")
+_NAMED_TURNS = {role: (f"<|{role}|>", "<|end|>") for role in ("system", "user", "assistant")}
+_PLAIN_TURNS = {role: (f"{role}: ", "\n") for role in ("system", "user", "assistant")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,37 +26,52 @@ class Turn:
 class ChatTemplate:
     """How a conversation is put to a model.
 
-    With `openers` a turn is its role's token, the text and the `closer` token; without, it is a
-    line `role: text`, and the answer ends before the next line of the user's.
+    `turns` has the text before and after each role's (a missing role is put as the user's),
+    `reply` opens the answer; names of special tokens in them stand for the tokens. `stops` end
+    an answer where no token does.
     """
 
-    openers: tuple[tuple[str, int], ...]
-    closer: int | None
+    turns: Mapping[str, tuple[str, str]]
+    reply: str
+    stops: tuple[bytes, ...] = ()
 
     @classmethod
-    def of(cls, vocabulary: Vocabulary) -> ChatTemplate:
-        """The template whose special tokens this vocabulary has."""
-        names = {role: f"<|{role}|>" for role in _ROLES}
-        if all(name in vocabulary.specials for name in (*names.values(), "<|end|>")):
-            openers = tuple((role, vocabulary.specials[name]) for role, name in names.items())
-            return cls(openers, vocabulary.specials["<|end|>"])
-        return cls((), None)
-
-    @property
-    def stops(self) -> tuple[bytes, ...]:
-        """Stop strings that the template itself needs."""
-        return () if self.openers else (b"\nuser:",)
+    def fitting(cls, vocabulary: Vocabulary) -> ChatTemplate:
+        """Turns between `<|role|>` and `<|end|>` where the vocabulary has them, else lines."""
+        names = {name for marks in _NAMED_TURNS.values() for name in marks}
+        if names <= vocabulary.specials.keys():
+            return cls(_NAMED_TURNS, "<|assistant|>")
+        return cls(_PLAIN_TURNS, "assistant:", (b"\nuser:",))
 
     def render(self, turns: Sequence[Turn], vocabulary: Vocabulary) -> tuple[int, ...]:
-        """The prompt after which the assistant's answer follows; raises Unspellable."""
-        if self.closer is None:
-            lines = "".join(f"{turn.role}: {turn.text}\n" for turn in turns)
-            return tuple(vocabulary.encode((lines + "assistant:").encode()))
-        openers = dict(self.openers)
-        ids: list[int] = []
+        """The prompt after which the answer follows; raises Unspellable.
+
+        Only the template's own text can name special tokens, never a turn's.
+        """
+        pieces: list[int | bytes] = []
         for turn in turns:
-            ids += [openers[turn.role], *vocabulary.encode(turn.text.encode()), self.closer]
-        return (*ids, openers["assistant"])
+            before, after = self.turns.get(turn.role, self.turns["user"])
+            pieces += _spelled(before, vocabulary)
+            pieces.append(turn.text.encode())
+            pieces += _spelled(after, vocabulary)
+        pieces += _spelled(self.reply, vocabulary)
+        ids: list[int] = []
+        for is_text, group in groupby(pieces, key=lambda piece: isinstance(piece, bytes)):
+            if is_text:
+                ids += vocabulary.encode(b"".join(cast("Iterator[bytes]", group)))
+            else:
+                ids += cast("Iterator[int]", group)
+        return tuple(ids)
+
+
+def _spelled(text: str, vocabulary: Vocabulary) -> list[int | bytes]:
+    """A template's text: bytes, and the ids of the special tokens that it names."""
+    specials = vocabulary.specials
+    if not specials:
+        return [text.encode()]
+    names = "|".join(map(re.escape, sorted(specials, key=len, reverse=True)))
+    parts = re.split(f"({names})", text)
+    return [specials[part] if part in specials else part.encode() for part in parts if part]
 
 
 def infilling(vocabulary: Vocabulary, prefix: Sequence[int], suffix: str) -> tuple[int, ...] | None:

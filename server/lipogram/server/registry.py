@@ -8,11 +8,26 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lipogram.decoding.autoregressive import Autoregressive
+from lipogram.decoding.course import Constrained
 from lipogram.decoding.events import Event
 from lipogram.decoding.job import Job
+from lipogram.decoding.masking import Masker
 from lipogram.decoding.models.base import CausalModel
+from lipogram.decoding.models.embedded import EmbeddedCausal
+from lipogram.grammars import compile as compile_grammar
+from lipogram.grammars import ir
 from lipogram.server.errors import ModelNotFound
 from lipogram.server.prompts import ChatTemplate
+
+_WARM_UP = ir.Grammar(
+    {
+        "start": ir.Sequence(
+            (ir.Literal(b"("), ir.Repeat(ir.Reference("inner")), ir.Literal(b")"))
+        ),
+        "inner": ir.Choice((ir.Reference("start"), ir.ANY_CHAR)),
+    },
+    "start",
+)
 
 
 class Decoder(Protocol):
@@ -36,7 +51,7 @@ class Registry:
     """Served models by name; the first is the default, and `aliases` are further names for it."""
 
     def __init__(self, models: Iterable[CausalModel], aliases: Iterable[str] = ()) -> None:
-        self._served = [_serve(model.name, model) for model in models]
+        self._served = [_serve(model.name, _warmed_up(model)) for model in models]
         if not self._served:
             raise ValueError("expected at least one model")
         first = self._served[0]
@@ -60,5 +75,27 @@ class Registry:
 
 
 def _serve(name: str, model: CausalModel) -> Served:
-    template = ChatTemplate.of(model.vocabulary)
-    return Served(name, model, Autoregressive(model), template, int(time.time()))
+    return Served(name, model, Autoregressive(model), _template(model), int(time.time()))
+
+
+def _template(model: CausalModel) -> ChatTemplate:
+    """The template that the model's folder gives, or one that fits its vocabulary."""
+    chat = model.configuration.chat if isinstance(model, EmbeddedCausal) else None
+    if chat is None:
+        return ChatTemplate.fitting(model.vocabulary)
+    return ChatTemplate(chat.turns, chat.reply)
+
+
+def _warmed_up(model: CausalModel) -> CausalModel:
+    """The model, after a constrained course has run once: no request waits for what that builds.
+
+    Cost: the vocabulary's trie; on the first start ever, compiling the engine's kernels.
+    """
+    masker = Masker(compile_grammar(_WARM_UP), model.vocabulary)
+    course = Constrained(masker, 64, False)
+    for byte in b"((a":
+        token = model.vocabulary.spell(bytes([byte]))[0]
+        if course.admits(token):
+            course.advance(token)
+    course.closing()
+    return model

@@ -36,11 +36,12 @@ class WorkerPool:
         self._running: set[Process] = set()
         self._starting: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._has_started = False
 
     @property
     def ready(self) -> bool:
-        """Whether a worker is up."""
-        return bool(self._running)
+        """Whether a worker has been up, so that a task need not wait for a first one."""
+        return self._has_started
 
     async def start(self) -> None:
         """Begins to start all workers; does not wait for them."""
@@ -108,6 +109,7 @@ class WorkerPool:
         except BaseException:
             await self._kill(process)
             raise
+        self._has_started = True
         self._idle.put_nowait(process)
 
     async def _kill(self, process: Process) -> None:

@@ -1,0 +1,30 @@
+"""Opening a model by its name or its folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lipogram.decoding.models.embedded.causal import EmbeddedCausal
+from lipogram.decoding.models.embedded.configuration import Configuration
+from lipogram.decoding.models.embedded.masked import EmbeddedMasked
+
+NAMES = ("embedded-2k", "embedded-4k", "embedded-byte", "embedded-diffusion")
+DEFAULT = "embedded-2k"
+
+_WEIGHTS = Path(__file__).parent / "weights"
+
+
+def load(
+    name_or_folder: str | Path = DEFAULT, *, threads: int = 1, cache_bytes: int = 256 << 20
+) -> EmbeddedCausal | EmbeddedMasked:
+    """Open a shipped model, or a folder with an ONNX export in the layout of Optimum.
+
+    `threads` are those of one run; `cache_bytes` bound the kept keys and values. Reads the whole
+    file: some tenths of a second for a shipped model. Raises UnreadableExport.
+    """
+    shipped = name_or_folder in NAMES
+    folder = _WEIGHTS / name_or_folder if shipped else Path(name_or_folder)
+    configuration = Configuration.read(folder)
+    if configuration.kind == "masked":
+        return EmbeddedMasked(folder, configuration, threads=threads)
+    return EmbeddedCausal(folder, configuration, threads=threads, cache_bytes=cache_bytes)

@@ -1,0 +1,63 @@
+"""Keys and values of recent token sequences, for whoever continues one of them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lipogram.decoding.models.embedded.session import Snapshot
+
+_MAX_SEQUENCES = 128
+
+
+class PrefixCache:
+    """Snapshots by recency, bounded in bytes; one that a newer one extends is dropped."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._size_bytes = 0
+        self._snapshots: list[Snapshot] = []
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory held now."""
+        return self._size_bytes
+
+    def longest(self, tokens: NDArray[np.int64]) -> Snapshot | None:
+        """The longest known beginning of `tokens`, None where not even the first is known."""
+        best, length = None, 0
+        for snapshot in reversed(self._snapshots):
+            common = _common(snapshot.tokens, tokens)
+            if common > length:
+                best, length = snapshot, common
+        if best is None:
+            return None
+        self._snapshots = [each for each in self._snapshots if each is not best] + [best]
+        return best.cut(length)
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Remember a sequence; the least recent ones give way."""
+        for known in [each for each in self._snapshots if _begins(snapshot, each)]:
+            self._drop(known)
+        self._snapshots.append(snapshot)
+        self._size_bytes += snapshot.size_bytes
+        while self._snapshots and (
+            self._size_bytes > self._max_bytes or len(self._snapshots) > _MAX_SEQUENCES
+        ):
+            self._drop(self._snapshots[0])
+
+    def _drop(self, snapshot: Snapshot) -> None:
+        self._snapshots = [each for each in self._snapshots if each is not snapshot]
+        self._size_bytes -= snapshot.size_bytes
+
+
+def _common(left: NDArray[np.int64], right: NDArray[np.int64]) -> int:
+    shared = min(len(left), len(right))
+    different = left[:shared] != right[:shared]
+    return int(different.argmax()) if different.any() else shared
+
+
+def _begins(longer: Snapshot, shorter: Snapshot) -> bool:
+    return len(shorter.tokens) <= len(longer.tokens) and _common(
+        longer.tokens, shorter.tokens
+    ) == len(shorter.tokens)

@@ -1,0 +1,144 @@
+"""A decoder graph in ONNX Runtime: new tokens and cached keys in, scores and longer caches out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from lipogram.decoding.models.base import Logits
+from lipogram.decoding.models.embedded.configuration import UnreadableExport
+
+Cached = NDArray[Any]
+
+
+def open_graph(file: Path, threads: int) -> onnxruntime.InferenceSession:
+    """An inference session on the CPU whose threads sleep between runs."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(str(file), options, ["CPUExecutionProvider"])
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Tokens and what they left: for each layer a key and a value array [heads, tokens, width]."""
+
+    tokens: NDArray[np.int64]
+    arrays: tuple[Cached, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory held."""
+        return sum(array.nbytes for array in self.arrays) + self.tokens.nbytes
+
+    def cut(self, length: int) -> Snapshot:
+        """The first `length` tokens; shares memory."""
+        if length == len(self.tokens):
+            return self
+        return Snapshot(self.tokens[:length], tuple(array[:, :length] for array in self.arrays))
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """Run `tokens` after `past`."""
+
+    past: Snapshot
+    tokens: NDArray[np.int64]
+
+
+class DecoderGraph:
+    """A decoder in the layout of Optimum; `previous_ids` int64[B, n] may ask for n tokens before."""
+
+    def __init__(self, file: Path, threads: int) -> None:
+        self._session = open_graph(file, threads)
+        inputs = {each.name: each for each in self._session.get_inputs()}
+        outputs = [each.name for each in self._session.get_outputs()]
+        self._past_names = [name for name in inputs if name.startswith("past_key_values.")]
+        self._present_names = [
+            re.sub("^past_key_values", "present", name) for name in self._past_names
+        ]
+        if not self._past_names or not {"logits", *self._present_names} <= set(outputs):
+            raise UnreadableExport(
+                f"{file}: expected inputs past_key_values.*, outputs logits and present.*, "
+                f"found {sorted(inputs)} and {sorted(outputs)}"
+            )
+        self._optional = {"position_ids", "previous_ids"} & set(inputs)
+        self._previous = inputs["previous_ids"].shape[1] if "previous_ids" in inputs else 0
+        _, heads, _, width = inputs[self._past_names[0]].shape
+        kind = np.float16 if "float16" in inputs[self._past_names[0]].type else np.float32
+        empty = np.zeros((heads, 0, width), kind)
+        self.empty = Snapshot(np.zeros(0, np.int64), (empty,) * len(self._past_names))
+
+    @property
+    def scores(self) -> int:
+        """How many scores each position gets, as far as the graph tells; 0 where it does not."""
+        width = next(each for each in self._session.get_outputs() if each.name == "logits").shape[2]
+        return width if isinstance(width, int) else 0
+
+    def run(self, rows: Sequence[Extension]) -> list[tuple[Logits, Snapshot]]:
+        """For each row the scores after each of its new tokens, and its grown snapshot.
+
+        Caches are padded on the left, new tokens on the right. A row's results differ by rounding
+        alone from those it gets on its own.
+        """
+        past = max(len(row.past.tokens) for row in rows)
+        feeds = self._tokens(rows, past)
+        for index, name in enumerate(self._past_names):
+            feeds[name] = _stack([row.past.arrays[index] for row in rows], past)
+        logits, *presents = self._session.run(["logits", *self._present_names], feeds)
+        results = []
+        for index, row in enumerate(rows):
+            first, stop = past - len(row.past.tokens), past + len(row.tokens)
+            grown = tuple(_own(present[index], first, stop) for present in presents)
+            tokens = np.concatenate((row.past.tokens, row.tokens))
+            results.append(
+                (logits[index, : len(row.tokens)].astype(np.float32), Snapshot(tokens, grown))
+            )
+        return results
+
+    def _tokens(self, rows: Sequence[Extension], past: int) -> dict[str, NDArray[Any]]:
+        new = max(len(row.tokens) for row in rows)
+        ids, positions = (np.zeros((len(rows), new), np.int64) for _ in range(2))
+        mask = np.zeros((len(rows), past + new), np.int64)
+        previous = np.zeros((len(rows), self._previous), np.int64)
+        for index, row in enumerate(rows):
+            known, count = len(row.past.tokens), len(row.tokens)
+            ids[index, :count] = row.tokens
+            positions[index] = np.arange(known, known + new)
+            mask[index, past - known : past + count] = 1
+            before = row.past.tokens[known - min(known, self._previous) :]
+            previous[index, self._previous - len(before) :] = before
+        optional = {"position_ids": positions, "previous_ids": previous}
+        return {"input_ids": ids, "attention_mask": mask} | {
+            name: optional[name] for name in self._optional
+        }
+
+
+def _stack(arrays: list[Cached], length: int) -> Cached:
+    """[heads, tokens, width] each -> [B, heads, length, width], padded on the left."""
+    if len(arrays) == 1:
+        return np.ascontiguousarray(arrays[0])[None]
+    heads, _, width = arrays[0].shape
+    stacked = np.zeros((len(arrays), heads, length, width), arrays[0].dtype)
+    for row, array in zip(stacked, arrays, strict=True):
+        row[:, length - array.shape[1] :] = array
+    return stacked
+
+
+def _own(array: Cached, first: int, stop: int) -> Cached:
+    """A part of a batch's array that does not keep the batch alive."""
+    part = array[:, first:stop]
+    return (
+        part
+        if part.flags.c_contiguous and part.base is not None and part.base.nbytes == part.nbytes
+        else part.copy()
+    )

@@ -1,0 +1,1 @@
+"""Training of the embedded models: data, loop, export, evaluation (needs the `train` extra)."""

@@ -1,0 +1,187 @@
+"""Writing a trained model as ONNX, weights in int8; causal ones in the layout of Optimum."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lipogram.decoding.train.architecture import Block, Transformer, normalise, rotation
+
+_NEVER = -1e4
+_SMALLEST_COMPRESSED = 4096
+
+
+class CachedDecoder(nn.Module):  # type: ignore[misc]
+    """The causal model over new tokens and cached keys.
+
+    Each row's cache may be padded on the left and its new tokens on the right; a cached key is kept
+    as it was projected, so that a cache can be cut and gathered by position.
+    """
+
+    def __init__(self, model: Transformer) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        position_ids: Tensor,
+        previous_ids: Tensor,
+        *past: Tensor,
+    ) -> tuple[Tensor, ...]:
+        """Logits [B, T, V], then each layer's keys and values [B, H, P + T, D]."""
+        shape, length = self.model.shape, input_ids.shape[1]
+        known = torch.cat((previous_ids, input_ids), 1)
+        reach = shape.previous_tokens
+        rows = [known[:, reach - back : reach - back + length] for back in range(reach + 1)]
+        rows = [torch.where(position_ids >= back, row, 0) for back, row in enumerate(rows)]
+        x = embedded = self.model.embedding(rows)
+        cosines, sines = (
+            turn[:, :, None] for turn in rotation(position_ids, shape.head_width // 2)
+        )
+        follows = functional.pad(attention_mask[:, :-1], (1, 0)).to(x.dtype)[:, None, :, None]
+        present: list[Tensor] = []
+        for index, (block, window) in enumerate(zip(self.model.blocks, shape.windows, strict=True)):
+            assert isinstance(block, Block)
+            x = block.remix(x, embedded)
+            query, *new = (part.transpose(1, 2) for part in block.project(x, cosines, sines))
+            key, value = (torch.cat((past[2 * index + i], part), 2) for i, part in enumerate(new))
+            bias = _bias(attention_mask, length, window)
+            scores = query @ _shifted(key, follows).transpose(-1, -2) + bias
+            x = block.finish(x, (scores.softmax(-1) @ value).transpose(1, 2).flatten(2))
+            present += [key, value]
+        return normalise(x) @ self.model.head.T, *present
+
+
+def _shifted(key: Tensor, follows: Tensor) -> Tensor:
+    half = key.shape[-1] // 2
+    moved = functional.pad(key[:, :, :-1, half:], (0, 0, 1, 0)) * follows
+    return torch.cat((key[..., :half], moved), -1)
+
+
+def _bias(attention_mask: Tensor, length: int, window: int) -> Tensor:
+    keys = torch.arange(attention_mask.shape[1])
+    distance = keys[attention_mask.shape[1] - length :, None] - keys[None, :]
+    seen = (distance >= 0) & (distance < window) if window else distance >= 0
+    return torch.where(seen[None] & (attention_mask[:, None, :] > 0), 0.0, _NEVER)[:, None]
+
+
+class Denoiser(nn.Module):  # type: ignore[misc]
+    """The masked model over whole canvases of one length."""
+
+    def __init__(self, model: Transformer) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: Tensor) -> Tensor:
+        """Logits [B, L, V]."""
+        x = embedded = self.model.embedding([input_ids])
+        positions = torch.arange(input_ids.shape[1])[None]
+        cosines, sines = (
+            turn[:, :, None] for turn in rotation(positions, self.model.shape.head_width // 2)
+        )
+        for block in self.model.blocks:
+            assert isinstance(block, Block)
+            x = block.remix(x, embedded)
+            query, key, value = (part.transpose(1, 2) for part in block.project(x, cosines, sines))
+            mixed = (query @ key.transpose(-1, -2)).softmax(-1) @ value
+            x = block.finish(x, mixed.transpose(1, 2).flatten(2))
+        return normalise(x) @ self.model.head.T
+
+
+def export(model: Transformer, file: Path) -> None:
+    """Writes the model; it differs from the trained one by the rounding of weights alone."""
+    model = model.eval()
+    program = _export_causal(model) if model.shape.causal else _export_masked(model)
+    proto = compress(program)
+    onnx.checker.check_model(proto)
+    onnx.save(proto, str(file))
+
+
+def _export_masked(model: Transformer) -> onnx.ModelProto:
+    axes = {
+        0: torch.export.Dim("batch", min=1, max=1024),
+        1: torch.export.Dim("length", min=2, max=8192),
+    }
+    program = torch.onnx.export(
+        Denoiser(model), (torch.zeros(2, 8, dtype=torch.long),), dynamo=True,
+        input_names=["input_ids"], output_names=["logits"], dynamic_shapes=(axes,),
+    )  # fmt: skip
+    assert program is not None
+    return program.model_proto
+
+
+def _export_causal(model: Transformer) -> onnx.ModelProto:
+    shape, batch, past, new = model.shape, 2, 5, 3
+    layers, whole = len(shape.windows), torch.ones(batch, past + new, dtype=torch.long)
+    caches = [torch.zeros(batch, shape.heads, past, shape.head_width) for _ in range(2 * layers)]
+    inputs = (whole[:, :new], whole, whole[:, :new], whole[:, : shape.previous_tokens])
+    rows = torch.export.Dim("batch", min=1, max=1024)
+    cached, fresh = (
+        torch.export.Dim("past", min=0, max=8192),
+        torch.export.Dim("new", min=1, max=8192),
+    )
+    free = torch.export.Dim.DYNAMIC
+    names = [f"{i}.{part}" for i in range(layers) for part in ("key", "value")]
+    program = torch.onnx.export(
+        CachedDecoder(model), (*inputs, *caches), dynamo=True,
+        input_names=["input_ids", "attention_mask", "position_ids", "previous_ids"]
+        + [f"past_key_values.{name}" for name in names],
+        output_names=["logits"] + [f"present.{name}" for name in names],
+        dynamic_shapes=(
+            {0: rows, 1: fresh}, {0: rows, 1: free}, {0: rows, 1: fresh}, {0: rows},
+            tuple({0: rows, 2: cached} for _ in caches),
+        ),
+    )  # fmt: skip
+    assert program is not None
+    return program.model_proto
+
+
+def compress(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Stores large matrices as int8 with one scale a row.
+
+    Tables are looked up in that form; the other matrices unfold once, when a session loads them.
+    """
+    graph, unfolding = model.graph, []
+    for stored in list(graph.initializer):
+        matrix = numpy_helper.to_array(stored)
+        if matrix.dtype != np.float32 or matrix.ndim != 2 or matrix.size < _SMALLEST_COMPRESSED:
+            continue
+        graph.initializer.remove(stored)
+        scale = np.maximum(np.abs(matrix).max(1, keepdims=True) / 127, 1e-12).astype(np.float32)
+        whole = np.rint(matrix / scale).astype(np.int8)
+        graph.initializer.append(numpy_helper.from_array(whole, f"{stored.name}.int8"))
+        graph.initializer.append(numpy_helper.from_array(scale, f"{stored.name}.scale"))
+        users = [node for node in graph.node if stored.name in node.input]
+        for node in [node for node in users if node.op_type == "Gather"]:
+            _look_up(graph, node, stored.name)
+        if any(node.op_type != "Gather" for node in users):
+            unfolding += _unfold(
+                stored.name, f"{stored.name}.int8", f"{stored.name}.scale", stored.name
+            )
+    for node in reversed(unfolding):
+        graph.node.insert(0, node)
+    return model
+
+
+def _unfold(prefix: str, whole: str, scale: str, result: str) -> list[onnx.NodeProto]:
+    return [
+        helper.make_node("Cast", [whole], [f"{prefix}.float"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", [f"{prefix}.float", scale], [result]),
+    ]
+
+
+def _look_up(graph: onnx.GraphProto, node: onnx.NodeProto, name: str) -> None:
+    place, (indices, result) = list(graph.node).index(node), (node.input[1], node.output[0])
+    graph.node.remove(node)
+    nodes = [
+        helper.make_node("Gather", [f"{name}.{part}", indices], [f"{result}.{part}"], axis=0)
+        for part in ("int8", "scale")
+    ] + _unfold(result, f"{result}.int8", f"{result}.scale", result)
+    for new in reversed(nodes):
+        graph.node.insert(place, new)

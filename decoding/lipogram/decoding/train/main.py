@@ -1,0 +1,61 @@
+"""`lipogram train`: from nothing to a model folder with weights, tokenizer and numbers."""
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+
+from lipogram.decoding.train import corpus, loop
+from lipogram.decoding.train.architecture import Transformer
+from lipogram.decoding.train.probe import probe
+from lipogram.decoding.train.recipes import RECIPES
+
+SEED = 20
+
+
+def run(
+    model: str, out: Path, minutes: float | None = None, seed: int = SEED, threads: int = 1
+) -> None:
+    """Trains one model into `out`, resuming there.
+
+    The wall clock ends it, so that data and start repeat exactly, but not the weights.
+    """
+    recipe = RECIPES[model]
+    out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(threads)
+    torch.manual_seed(seed)
+    file = out / "tokenizer.json"
+    if not file.exists():
+        recipe.tokenizer(seed).save(str(file))
+    tokenizer = Tokenizer.from_file(str(file))
+    network = Transformer(recipe.shape)
+    measure = probe(network, tokenizer, recipe.length)
+    progress = loop.train(
+        network, recipe.batches(tokenizer, seed), minutes or recipe.minutes, out, measure
+    )
+    record = {
+        "model": model,
+        "seed": seed,
+        "training_data_sha256": corpus.fingerprint(corpus.training_modules()),
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        **asdict(progress),
+    }
+    (out / "training.json").write_text(json.dumps(record, indent=1))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parses the command line."""
+    parser = argparse.ArgumentParser(prog="lipogram train", description=__doc__)
+    parser.add_argument("model", choices=sorted(RECIPES))
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--minutes", type=float)
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--threads", type=int, default=1)
+    run(**vars(parser.parse_args(arguments)))
+
+
+if __name__ == "__main__":
+    main()

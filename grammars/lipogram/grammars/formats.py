@@ -1,0 +1,168 @@
+"""The string formats of JSON Schema as regular expressions over text.
+
+Every format has an inside, a set that holds valid texts only, and an outside, a set that holds all
+valid texts. They are the same where the format is regular and exactly known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from lipogram.grammars import ir
+from lipogram.grammars.regex import expression
+
+_YEAR = r"(?:[0-9]{3}[1-9]|[0-9]{2}[1-9][0-9]|[0-9][1-9][0-9]{2}|[1-9][0-9]{3})"
+_LEAP = r"(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)"
+_DAYS = (
+    r"(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
+    r"|02-(?:0[1-9]|1[0-9]|2[0-8]))"
+)
+_DATE = rf"(?:{_YEAR}-{_DAYS}|{_LEAP}-02-29)"
+_DATE_OUTSIDE = rf"(?:[0-9]{{4}}-{_DAYS}|(?:{_LEAP}|0000)-02-29)"
+_HOUR = r"(?:[01][0-9]|2[0-3])"
+_OFFSET = rf"(?:[Zz]|[+-]{_HOUR}:[0-5][0-9])"
+_TIME = (
+    rf"(?:{_HOUR}:[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?{_OFFSET}"
+    r"|23:59:60(?:\.[0-9]+)?(?:[Zz]|[+-]00:00))"
+)
+_TIME_OUTSIDE = rf"(?:{_HOUR}:[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]+)?{_OFFSET})"
+_DURATION_TIME = r"T(?:[0-9]+H(?:[0-9]+M(?:[0-9]+S)?)?|[0-9]+M(?:[0-9]+S)?|[0-9]+S)"
+_DURATION = (
+    r"P(?:[0-9]+W|(?:[0-9]+Y(?:[0-9]+M(?:[0-9]+D)?)?|[0-9]+M(?:[0-9]+D)?|[0-9]+D)"
+    rf"(?:{_DURATION_TIME})?|{_DURATION_TIME})"
+)
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_IPV4 = rf"(?:{_OCTET}(?:\.{_OCTET}){{3}})"
+_GROUP = r"[0-9A-Fa-f]{1,4}"
+_LAST = rf"(?:{_GROUP}:{_GROUP}|{_IPV4})"
+_IPV6 = (
+    "(?:"
+    rf"(?:{_GROUP}:){{6}}{_LAST}"
+    rf"|::(?:{_GROUP}:){{5}}{_LAST}"
+    rf"|(?:{_GROUP})?::(?:{_GROUP}:){{4}}{_LAST}"
+    rf"|(?:(?:{_GROUP}:){{0,1}}{_GROUP})?::(?:{_GROUP}:){{3}}{_LAST}"
+    rf"|(?:(?:{_GROUP}:){{0,2}}{_GROUP})?::(?:{_GROUP}:){{2}}{_LAST}"
+    rf"|(?:(?:{_GROUP}:){{0,3}}{_GROUP})?::{_GROUP}:{_LAST}"
+    rf"|(?:(?:{_GROUP}:){{0,4}}{_GROUP})?::{_LAST}"
+    rf"|(?:(?:{_GROUP}:){{0,5}}{_GROUP})?::{_GROUP}"
+    rf"|(?:(?:{_GROUP}:){{0,6}}{_GROUP})?::"
+    ")"
+)
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+# No label with hyphens in third and fourth place: those are A-labels, whose Punycode is not regular.
+_SHORT_LABELS = (
+    r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]?[A-Za-z0-9])?"
+    r"|[A-Za-z0-9][A-Za-z0-9-](?:[A-Za-z0-9][A-Za-z0-9-]|[A-Za-z0-9-][A-Za-z0-9])"
+    r"[A-Za-z0-9-]{0,58}[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9-]{2}[A-Za-z0-9])"
+)
+_HOSTNAME = rf"{_SHORT_LABELS}(?:\.{_SHORT_LABELS})*"
+_ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
+_QUOTED = r'"(?:[ !#-\[\]-~]|\\[ -~])*"'
+_EMAIL = (
+    rf"(?:{_ATEXT}+(?:\.{_ATEXT}+)*|{_QUOTED})"
+    rf"@(?:{_HOSTNAME}|\[{_IPV4}\]|\[IPv6:{_IPV6}\])"
+)
+_UNICODE = r"[^\x00-\x9f\ud800-\udfff\ufdd0-\ufdef\ufff0-\uffff]"
+_IDN_EMAIL = rf"(?:{_ATEXT}|{_UNICODE})+(?:\.(?:{_ATEXT}|{_UNICODE})+)*@{_HOSTNAME}"
+_UUID = r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+_JSON_POINTER = r"(?:/(?:[^/~]|~[01])*)*"
+_RELATIVE_POINTER = rf"(?:0|[1-9][0-9]*)(?:#|{_JSON_POINTER})"
+# Patterns that mean themselves or little more: any engine's syntax agrees on them.
+_REGEX_ATOM = r"(?:[^\\^$.|?*+()\[\]{}/]|\.|\\[\\^$.|?*+()\[\]{}/dDwWsS]|\[\^?[A-Za-z0-9_ ]+\])"
+_REGEX = rf"\^?(?:{_REGEX_ATOM}[*+?]?)*\$?"
+
+
+def _uri(*, international: bool, relative: bool) -> str:
+    extra = r"\u00A0-\uD7FF\uF900-\uFDCF\uFDF0-\uFFEF\u{10000}-\u{1FFFD}" if international else ""
+    private = r"\uE000-\uF8FF" if international else ""
+    unreserved = rf"A-Za-z0-9._~{extra}-"
+    escape = r"%[0-9A-Fa-f]{2}"
+    delimiters = r"!$&'()*+,;="
+    pchar = rf"(?:[:@{delimiters}{unreserved}]|{escape})"
+    segments = rf"(?:/{pchar}*)*"
+    user = rf"(?:(?:[:{delimiters}{unreserved}]|{escape})*@)?"
+    future = rf"v[0-9A-Fa-f]+\.[:{delimiters}A-Za-z0-9._~-]+"
+    host = rf"(?:\[(?:{_IPV6}|{future})\]|(?:[{delimiters}{unreserved}]|{escape})*)"
+    authority = rf"//{user}{host}(?::[0-9]*)?"
+    absolute = rf"/(?:{pchar}+{segments})?"
+    tail = rf"(?:\?(?:{pchar}|[/?{private}])*)?(?:#(?:{pchar}|[/?])*)?"
+    hierarchy = rf"(?:{authority}{segments}|{absolute}|{pchar}+{segments}|)"
+    full = rf"[A-Za-z][A-Za-z0-9+.-]*:{hierarchy}{tail}"
+    if not relative:
+        return full
+    first = rf"(?:[@{delimiters}{unreserved}]|{escape})+"
+    reference = rf"(?:{authority}{segments}|{absolute}|{first}{segments}|){tail}"
+    return f"(?:{full}|{reference})"
+
+
+def _uri_template() -> str:
+    literal = r"(?:[!#$&(-;=?-\[\]_a-z~\u00A0-\uD7FF\uE000-\uFDCF\uFDF0-\uFFEF]|%[0-9A-Fa-f]{2})"
+    character = r"(?:[A-Za-z0-9_]|%[0-9A-Fa-f]{2})"
+    name = rf"{character}(?:\.?{character})*"
+    variable = rf"{name}(?::[1-9][0-9]{{0,3}}|\*)?"
+    return rf"(?:{literal}|\{{[+#./;?&]?{variable}(?:,{variable})*\}})*"
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format: texts that are certainly valid, and texts that may be."""
+
+    inside: ir.Expression
+    outside: ir.Expression
+
+    @property
+    def exact(self) -> bool:
+        """Whether the two sets are the same."""
+        return self.inside == self.outside
+
+
+def _pattern(text: str) -> ir.Expression:
+    return expression(text, dialect="ecma")
+
+
+def _limited(text: str, length: int) -> ir.Expression:
+    return ir.Intersection((_pattern(text), ir.Repeat(ir.ANY_CHAR, 1, length)))
+
+
+def _same(text: str) -> Format:
+    inside = _pattern(text)
+    return Format(inside, inside)
+
+
+_ANY = ir.Repeat(ir.ANY_CHAR)
+_BUILDERS: dict[str, Callable[[], Format]] = {
+    "date": lambda: Format(_pattern(_DATE), _pattern(_DATE_OUTSIDE)),
+    "time": lambda: Format(_pattern(_TIME), _pattern(_TIME_OUTSIDE)),
+    "date-time": lambda: Format(
+        _pattern(f"{_DATE}[Tt]{_TIME}"), _pattern(f"{_DATE_OUTSIDE}[Tt]{_TIME_OUTSIDE}")
+    ),
+    "duration": lambda: _same(_DURATION),
+    "uuid": lambda: _same(_UUID),
+    "ipv4": lambda: _same(_IPV4),
+    "ipv6": lambda: _same(_IPV6),
+    "hostname": lambda: Format(
+        _limited(_HOSTNAME, 253), _limited(rf"{_LABEL}(?:\.{_LABEL})*", 253)
+    ),
+    "idn-hostname": lambda: Format(_limited(_HOSTNAME, 253), _ANY),
+    "email": lambda: Format(_pattern(_EMAIL), _pattern(r"[^]*@[^]*")),
+    "idn-email": lambda: Format(_pattern(_IDN_EMAIL), _pattern(r"[^]*@[^]*")),
+    "uri": lambda: _same(_uri(international=False, relative=False)),
+    "uri-reference": lambda: _same(_uri(international=False, relative=True)),
+    "iri": lambda: Format(_pattern(_uri(international=True, relative=False)), _ANY),
+    "iri-reference": lambda: Format(_pattern(_uri(international=True, relative=True)), _ANY),
+    "uri-template": lambda: Format(_pattern(_uri_template()), _ANY),
+    "json-pointer": lambda: _same(_JSON_POINTER),
+    "relative-json-pointer": lambda: _same(_RELATIVE_POINTER),
+    "regex": lambda: Format(_pattern(_REGEX), _ANY),
+}
+
+NAMES = frozenset(_BUILDERS)
+
+
+@lru_cache(maxsize=64)
+def find(name: str) -> Format | None:
+    """The format of this name; None where lipogram knows none."""
+    builder = _BUILDERS.get(name)
+    return builder() if builder else None

@@ -1,0 +1,38 @@
+"""Questions about regular expressions over text that are answered while a schema is read."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from lipogram.grammars import ir
+from lipogram.grammars.automaton import Automaton, Budget, compile
+from lipogram.grammars.errors import BudgetExceeded, EmptyLanguage
+
+ANY_TEXT = ir.Repeat(ir.ANY_CHAR)
+_BUDGET = Budget(max_nodes=50_000, max_states=20_000)
+
+
+@lru_cache(maxsize=512)
+def _compiled(expression: ir.Expression) -> Automaton | None:
+    try:
+        return compile(ir.Grammar({"start": expression}, "start"), budget=_BUDGET)
+    except EmptyLanguage:
+        return None
+
+
+def holds(expression: ir.Expression, text: str) -> bool:
+    """Whether the text is a member; BudgetExceeded where that takes too much."""
+    if expression == ANY_TEXT:
+        return True
+    automaton = _compiled(expression)
+    return automaton is not None and automaton.accepts(text.encode())
+
+
+def is_empty(expression: ir.Expression) -> bool:
+    """Whether it is certain that there are no members."""
+    if isinstance(expression, ir.Literals):
+        return not expression.texts
+    try:
+        return _compiled(expression) is None
+    except BudgetExceeded:
+        return False

@@ -1,0 +1,285 @@
+"""From schemas to shapes: what a signed schema, or a conjunction of them, accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import combinations
+
+from lipogram.grammars.errors import BudgetExceeded
+from lipogram.grammars.json_schema import containers, regular, scalars
+from lipogram.grammars.json_schema.document import Document, Place, escaped
+from lipogram.grammars.json_schema.shapes import (
+    ANY,
+    ANYTHING,
+    NEVER,
+    NO_TEXTS,
+    NONE,
+    ArrayCube,
+    Node,
+    ObjectCube,
+    Shape,
+    Signed,
+    join,
+    meet,
+    node,
+)
+from lipogram.grammars.json_schema.vocabulary import (
+    ANNOTATIONS,
+    KEYWORDS,
+    looks_like,
+    structural,
+)
+
+MAX_DEPTH = 60
+MAX_ALTERNATIVES_AT_ONCE = 6
+_PROOF_DEPTH = 5
+
+Handler = Callable[["Schemas", Place, bool], Shape]
+
+
+class Schemas:
+    """Shapes of the schemas of one document, each worked out once."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.warnings: dict[str, None] = {}
+        self.narrowed: dict[str, None] = {}
+        self._shapes: dict[Node, Shape] = {}
+        self._signed: dict[Signed, Shape | None] = {}
+        self._empty: dict[Node, bool] = {}
+        self._depth = 0
+
+    def shape(self, of: Node) -> Shape:
+        """The values that satisfy the node."""
+        if of == NEVER:
+            return NONE
+        found = self._shapes.get(of)
+        if found is None:
+            found = ANY
+            for sign, place in of:
+                found = meet(found, self._shape_of(sign, place))
+            self._shapes[of] = found
+        return found
+
+    def at(self, sign: bool, place: Place) -> Shape:
+        """The values that satisfy, or do not satisfy, the schema at the place."""
+        return self.shape(node(sign, place))
+
+    def _shape_of(self, sign: bool, place: Place) -> Shape:
+        key = (sign, place)
+        if key in self._signed:
+            found = self._signed[key]
+            if found is None:
+                place.refuse("$ref", "leads back to itself with no value in between")
+            return found
+        self._signed[key] = None
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise BudgetExceeded(
+                f"more than {MAX_DEPTH} schemas apply to one value, one within the other",
+                pointer=place.pointer,
+            )
+        try:
+            found = self._positive(place) if sign else self._negative(place)
+        finally:
+            self._depth -= 1
+            del self._signed[key]
+        self._signed[key] = found
+        return found
+
+    def _handlers(self, place: Place) -> list[Handler]:
+        """What the keywords of a schema ask for, applicators first, in the order of the text."""
+        if "$ref" in place.value and 0 < place.draft <= 7:
+            return [_reference]
+        found: dict[Handler, int] = {}
+        for keyword in place.value:
+            handler = _HANDLERS.get(keyword)
+            if handler:
+                found.setdefault(handler, 0 if keyword in _FIRST else 1)
+            elif keyword not in KEYWORDS:
+                self._unknown(place, keyword)
+        return sorted(found, key=lambda handler: found[handler])
+
+    def _unknown(self, place: Place, keyword: str) -> None:
+        if keyword in ANNOTATIONS or keyword.startswith("x-"):
+            return
+        meant = looks_like(keyword)
+        if meant:
+            place.refuse(keyword, f"not a keyword; {meant!r} is")
+        self.warn(place, keyword, "not a keyword of JSON Schema; taken as an annotation")
+
+    def warn(self, place: Place, keyword: str, what: str) -> None:
+        """Notes something that is worth knowing and changes nothing."""
+        self.warnings[f"{place.pointer}/{escaped(keyword)}: {what}"] = None
+
+    def narrow(self, place: Place, keyword: str, what: str) -> None:
+        """Notes that valid values are left out."""
+        self.narrowed[f"{place.pointer}/{escaped(keyword)}: {what}"] = None
+
+    def _positive(self, place: Place) -> Shape:
+        structural(place)
+        found = ANY
+        for handler in self._handlers(place):
+            found = meet(found, handler(self, place, True))
+        if place.has("unevaluatedProperties"):
+            found = containers.unevaluated_properties(self, place, found)
+        if place.has("unevaluatedItems"):
+            found = containers.unevaluated_items(self, place, found)
+        return found
+
+    def _negative(self, place: Place) -> Shape:
+        structural(place)
+        for keyword in ("unevaluatedProperties", "unevaluatedItems"):
+            if place.has(keyword):
+                place.refuse(keyword, "not compiled where the schema must not hold")
+        return join(handler(self, place, False) for handler in self._handlers(place))
+
+    def is_empty(self, of: Node, depth: int = _PROOF_DEPTH) -> bool:
+        """Whether it is certain, and cheaply shown, that nothing satisfies the node."""
+        if of in (ANYTHING, NEVER):
+            return of == NEVER
+        if depth == 0:
+            return False
+        if not self._empty.get(of):
+            self._empty[of] = self.has_nothing(self.shape(of), depth)
+        return self._empty[of]
+
+    def has_nothing(self, shape: Shape, depth: int = _PROOF_DEPTH) -> bool:
+        """Whether it is certain, and cheaply shown, that the shape has no members."""
+        if shape.null or shape.booleans or shape.numbers.points or shape.numbers.ranges:
+            return False
+        return (
+            (shape.strings == NO_TEXTS or regular.is_empty(shape.strings.expression))
+            and all(self._no_arrays(cube, depth) for cube in shape.arrays)
+            and all(self._no_objects(cube, depth) for cube in shape.objects)
+        )
+
+    def _no_arrays(self, cube: ArrayCube, depth: int) -> bool:
+        count = min(cube.least, len(cube.prefix) + 1)
+        return any(self.is_empty(cube.at(index), depth - 1) for index in range(count))
+
+    def _no_objects(self, cube: ObjectCube, depth: int) -> bool:
+        return any(self.is_empty(cube.at(name), depth - 1) for name in cube.required)
+
+
+def _children(schemas: Schemas, place: Place, keyword: str) -> list[Place]:
+    value = place.value[keyword]
+    if not isinstance(value, list) or not value:
+        raise place.error("a list of at least one schema", keyword)
+    return [schemas.document.child(place, keyword, index) for index in range(len(value))]
+
+
+def _reference(schemas: Schemas, place: Place, sign: bool) -> Shape:
+    return schemas.at(sign, schemas.document.resolve(place, "$ref"))
+
+
+def _dynamic_reference(schemas: Schemas, place: Place, sign: bool) -> Shape:
+    document = schemas.document
+    target = document.resolve(place, "$dynamicRef")
+    name = target.value.get("$dynamicAnchor") if isinstance(target.value, dict) else None
+    if (
+        isinstance(name, str)
+        and place.value["$dynamicRef"].endswith("#" + name)
+        and document.dynamic_anchors.get(name, 0) > 1
+    ):
+        place.refuse("$dynamicRef", f"several schemas have the dynamic anchor {name!r}")
+    return schemas.at(sign, target)
+
+
+def _recursive_reference(schemas: Schemas, place: Place, sign: bool) -> Shape:
+    if schemas.document.recursive_anchors > 1:
+        place.refuse("$recursiveRef", "several schemas have $recursiveAnchor")
+    return schemas.at(sign, schemas.document.resolve(place, "$recursiveRef"))
+
+
+def _all_of(schemas: Schemas, place: Place, sign: bool) -> Shape:
+    parts = _children(schemas, place, "allOf")
+    if sign:
+        return schemas.shape(_conjunction([(True, part) for part in parts]))
+    return join(schemas.at(False, part) for part in parts)
+
+
+def _any_of(schemas: Schemas, place: Place, sign: bool) -> Shape:
+    parts = _children(schemas, place, "anyOf")
+    if not sign:
+        return schemas.shape(_conjunction([(False, part) for part in parts]))
+    if not schemas.document.uses_unevaluated:
+        return join(schemas.at(True, part) for part in parts)
+    # Every alternative that holds says what is evaluated: each set of them is a case.
+    if len(parts) > MAX_ALTERNATIVES_AT_ONCE:
+        place.refuse("anyOf", "too many alternatives in a document with unevaluated keywords")
+    return join(
+        schemas.shape(_conjunction([(True, part) for part in chosen]))
+        for count in range(1, len(parts) + 1)
+        for chosen in combinations(parts, count)
+    )
+
+
+def _one_of(schemas: Schemas, place: Place, sign: bool) -> Shape:
+    parts = _children(schemas, place, "oneOf")
+    shapes = [schemas.at(True, part) for part in parts]
+    rivals: dict[int, list[int]] = {index: [] for index in range(len(parts))}
+    for i, j in combinations(range(len(parts)), 2):
+        if not schemas.has_nothing(meet(shapes[i], shapes[j])):
+            rivals[i].append(j)
+            rivals[j].append(i)
+    if sign:
+        return join(
+            schemas.shape(_conjunction([(True, part)] + [(False, parts[j]) for j in rivals[index]]))
+            if rivals[index]
+            else shapes[index]
+            for index, part in enumerate(parts)
+        )
+    none = schemas.shape(_conjunction([(False, part) for part in parts]))
+    several = (meet(shapes[i], shapes[j]) for i in rivals for j in rivals[i] if i < j)
+    return join([none, *several])
+
+
+def _conjunction(signed: list[Signed]) -> Node:
+    merged: dict[Signed, None] = {}
+    for sign, place in signed:
+        part = node(sign, place)
+        if part == NEVER or (part and (not sign, place) in merged):
+            return NEVER
+        merged |= dict.fromkeys(part)
+    return tuple(merged)
+
+
+def _not(schemas: Schemas, place: Place, sign: bool) -> Shape:
+    return schemas.at(not sign, schemas.document.child(place, "not"))
+
+
+def _conditional(schemas: Schemas, place: Place, sign: bool) -> Shape:
+    document = schemas.document
+    if not place.has("if"):
+        return ANY if sign else NONE
+    condition = document.child(place, "if")
+    cases: list[Shape] = []
+    for holds, keyword in ((True, "then"), (False, "else")):
+        branch: list[Signed] = [(holds, condition)]
+        if place.has(keyword):
+            branch.append((sign, document.child(place, keyword)))
+        elif not sign:
+            continue
+        cases.append(schemas.shape(_conjunction(branch)))
+    if sign and not place.has("then", "else") and not document.uses_unevaluated:
+        return ANY
+    return join(cases)
+
+
+_HANDLERS: dict[str, Handler] = {
+    "$ref": _reference,
+    "$dynamicRef": _dynamic_reference,
+    "$recursiveRef": _recursive_reference,
+    "allOf": _all_of,
+    "anyOf": _any_of,
+    "oneOf": _one_of,
+    "not": _not,
+    "if": _conditional,
+    **scalars.HANDLERS,
+    **containers.HANDLERS,
+}
+_FIRST = frozenset(
+    ("$ref", "$dynamicRef", "$recursiveRef", "allOf", "anyOf", "oneOf", "if", "properties",
+     "patternProperties", "additionalProperties", "dependentSchemas")
+)  # fmt: skip

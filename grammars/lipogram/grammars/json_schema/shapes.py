@@ -1,0 +1,310 @@
+"""Sets of JSON values in a normal form that is closed under union and intersection.
+
+A Shape is a union by kind: null, booleans, numbers, strings, arrays, objects. Strings are regular
+languages. Numbers, arrays and objects are unions of *cubes*, each a conjunction of simple facts.
+What a cube says of a child is a Node: a conjunction of signed schemas, looked into only later, so
+that recursive schemas have finite shapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from lipogram.grammars import ir
+from lipogram.grammars.errors import BudgetExceeded
+from lipogram.grammars.json_schema import regular
+from lipogram.grammars.json_schema.document import Place, Resource
+from lipogram.grammars.json_schema.numbers import NumberSet
+
+Signed = tuple[bool, Place]
+Node = tuple[Signed, ...]
+
+ANYTHING: Node = ()
+NEVER: Node = ((True, Place(False, "", Resource("", False, "", 0))),)
+MAX_CASES = 600
+Cube = TypeVar("Cube")
+
+
+def both(left: Node, right: Node) -> Node:
+    """What satisfies both nodes; NEVER where they contradict each other on the face of it."""
+    if left == NEVER or right == NEVER:
+        return NEVER
+    merged = dict.fromkeys(left + right)
+    if any((not sign, place) in merged for sign, place in merged):
+        return NEVER
+    return tuple(merged)
+
+
+def node(sign: bool, place: Place) -> Node:
+    """The values that satisfy, or (sign False) do not satisfy, the schema at a place."""
+    if isinstance(place.value, bool):
+        return ANYTHING if place.value == sign else NEVER
+    if not place.value:
+        return ANYTHING if sign else NEVER
+    return ((sign, place),)
+
+
+@dataclass(frozen=True, slots=True)
+class KeySet:
+    """A regular set of property names; equal labels mean equal sets."""
+
+    label: str
+    expression: ir.Expression = field(compare=False)
+
+    def holds(self, name: str) -> bool:
+        """Whether the name is a member."""
+        return regular.holds(self.expression, name)
+
+
+Region = frozenset[tuple[bool, KeySet]]
+EVERY_KEY: Region = frozenset()
+
+
+def in_region(region: Region, name: str) -> bool:
+    """Whether the name is in every positive and in no negative set of the region."""
+    return all(keys.holds(name) == sign for sign, keys in region)
+
+
+def overlap(left: Region, right: Region) -> Region | None:
+    """The intersection; None where it is empty on the face of it."""
+    joined = left | right
+    return None if any((not sign, keys) in joined for sign, keys in joined) else joined
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contains:
+    """From index `start` on, at least `least` and at most `most` items satisfy `item`."""
+
+    item: Node
+    least: int = 1
+    most: int | None = None
+    start: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ArrayCube:
+    """Arrays by position; `seen` leading items (None: all) are evaluated for unevaluatedItems."""
+
+    prefix: tuple[Node, ...] = ()
+    rest: Node = ANYTHING
+    least: int = 0
+    most: int | None = None
+    contains: tuple[Contains, ...] = ()
+    unique: bool = False
+    seen: int | None = 0
+
+    def at(self, index: int) -> Node:
+        """What the item at the index has to satisfy."""
+        return self.prefix[index] if index < len(self.prefix) else self.rest
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ObjectCube:
+    """Objects by name.
+
+    `named` is in the order of generation. `others` partitions all other names. Each witness asks
+    for at least one property that is not named, in its region, whose value satisfies the node.
+    """
+
+    named: dict[str, Node] = field(default_factory=dict)
+    others: tuple[tuple[Region, Node], ...] = ((EVERY_KEY, ANYTHING),)
+    required: dict[str, None] = field(default_factory=dict)
+    least: int = 0
+    most: int | None = None
+    witnesses: tuple[tuple[Region, Node], ...] = ()
+    seen_names: frozenset[str] = frozenset()
+    seen_regions: frozenset[Region] = frozenset()
+
+    def at(self, name: str) -> Node:
+        """What the value of the property has to satisfy."""
+        found = self.named.get(name)
+        if found is not None:
+            return found
+        return next((node for region, node in self.others if in_region(region, name)), NEVER)
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """A set of strings: an expression over unescaped text, or the members themselves."""
+
+    expression: ir.Expression
+    members: tuple[str, ...] | None = None
+
+
+def texts_of(members: Iterable[str]) -> Texts:
+    """Exactly these strings."""
+    found = tuple(dict.fromkeys(members))
+    return Texts(ir.Literals(tuple(m.encode() for m in found)), found)
+
+
+ANY_TEXTS = Texts(regular.ANY_TEXT)
+NO_TEXTS = texts_of(())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shape:
+    """A set of JSON values."""
+
+    null: bool = False
+    booleans: frozenset[bool] = frozenset()
+    numbers: NumberSet = NumberSet()
+    strings: Texts = NO_TEXTS
+    arrays: tuple[ArrayCube, ...] = ()
+    objects: tuple[ObjectCube, ...] = ()
+
+
+NONE = Shape()
+ANY = Shape(True, frozenset((False, True)), NumberSet.every(), ANY_TEXTS, (ArrayCube(),),
+            (ObjectCube(),))  # fmt: skip
+
+
+def meet(left: Shape, right: Shape) -> Shape:
+    """The values of both; BudgetExceeded where that takes more than MAX_CASES cubes of a kind."""
+    if left is ANY or right is NONE:
+        return right
+    if right is ANY or left is NONE:
+        return left
+    return Shape(
+        left.null and right.null,
+        left.booleans & right.booleans,
+        left.numbers.meet(right.numbers),
+        _meet_texts(left.strings, right.strings),
+        _products(left.arrays, right.arrays, _meet_arrays),
+        _products(left.objects, right.objects, _meet_objects),
+    )
+
+
+def join(shapes: Iterable[Shape]) -> Shape:
+    """The values of any."""
+    parts = [shape for shape in shapes if shape is not NONE]
+    if len(parts) == 1:
+        return parts[0]
+    if any(part is ANY for part in parts):
+        return ANY
+    numbers, strings = NumberSet(), NO_TEXTS
+    for part in parts:
+        numbers = numbers.join(part.numbers)
+        strings = _join_texts(strings, part.strings)
+    return Shape(
+        any(part.null for part in parts),
+        frozenset().union(*(part.booleans for part in parts)),
+        numbers,
+        strings,
+        _joined([part.arrays for part in parts]),
+        _joined([part.objects for part in parts]),
+    )
+
+
+def _joined(groups: list[tuple[Cube, ...]]) -> tuple[Cube, ...]:
+    cubes = tuple(dict.fromkeys(cube for group in groups for cube in group))
+    for whole in ANY.arrays + ANY.objects:
+        if whole in cubes:
+            return tuple(cube for cube in cubes if cube is whole)
+    return _bounded(cubes)
+
+
+def _bounded(cubes: tuple[Cube, ...]) -> tuple[Cube, ...]:
+    if len(cubes) > MAX_CASES:
+        raise BudgetExceeded(
+            f"the schema has more than {MAX_CASES} cases to tell apart", pointer=""
+        )
+    return cubes
+
+
+def _products(
+    left: tuple[Cube, ...], right: tuple[Cube, ...], combine: Callable[[Cube, Cube], Cube | None]
+) -> tuple[Cube, ...]:
+    found: list[Cube] = []
+    for a in left:
+        for b in right:
+            cube = combine(a, b)
+            if cube is not None:
+                found.append(cube)
+        _bounded(tuple(found))
+    return tuple(found)
+
+
+def _meet_texts(left: Texts, right: Texts) -> Texts:
+    if left == ANY_TEXTS:
+        return right
+    if right == ANY_TEXTS or left == right:
+        return left
+    if left.members is not None and right.members is not None:
+        other = set(right.members)
+        return texts_of(member for member in left.members if member in other)
+    if right.members is not None:
+        left, right = right, left
+    if left.members is not None:
+        return texts_of(m for m in left.members if regular.holds(right.expression, m))
+    parts: dict[ir.Expression, None] = {}
+    for side in (left.expression, right.expression):
+        parts |= dict.fromkeys(side.items if isinstance(side, ir.Intersection) else (side,))
+    return Texts(ir.Intersection(tuple(parts)))
+
+
+def _join_texts(left: Texts, right: Texts) -> Texts:
+    if left.members is not None and right.members is not None:
+        return texts_of(left.members + right.members)
+    if ANY_TEXTS in (left, right):
+        return ANY_TEXTS
+    if right == NO_TEXTS:
+        return left
+    return right if left == NO_TEXTS else Texts(ir.choice(left.expression, right.expression))
+
+
+def least_of(left: int | None, right: int | None) -> int | None:
+    """The stricter of two upper limits; None: no limit."""
+    if left is None or right is None:
+        return right if left is None else left
+    return min(left, right)
+
+
+def _meet_arrays(left: ArrayCube, right: ArrayCube) -> ArrayCube | None:
+    length = max(len(left.prefix), len(right.prefix))
+    prefix = tuple(both(left.at(i), right.at(i)) for i in range(length))
+    least, most = max(left.least, right.least), least_of(left.most, right.most)
+    for index, item in enumerate(prefix):
+        if item == NEVER:
+            most = least_of(most, index)
+            break
+    rest = both(left.rest, right.rest)
+    if rest == NEVER:
+        most = least_of(most, length)
+    if most is not None and most < least:
+        return None
+    return ArrayCube(
+        prefix, rest, least, most,
+        left.contains + right.contains,
+        left.unique or right.unique,
+        None if left.seen is None or right.seen is None else max(left.seen, right.seen),
+    )  # fmt: skip
+
+
+def _meet_objects(left: ObjectCube, right: ObjectCube) -> ObjectCube | None:
+    names = dict.fromkeys([*left.named, *right.named])
+    named = {name: both(left.at(name), right.at(name)) for name in names}
+    required = left.required | right.required
+    if any(named.get(name) == NEVER for name in required):
+        return None
+    least, most = max(left.least, right.least), least_of(left.most, right.most)
+    if most is not None and max(least, len(required)) > most:
+        return None
+    others: list[tuple[Region, Node]] = []
+    for region, node in left.others:
+        for other_region, other_node in right.others:
+            shared = overlap(region, other_region)
+            if shared is not None:
+                others.append((shared, both(node, other_node)))
+    return replace(
+        left,
+        named=named,
+        others=tuple(others),
+        required=required,
+        least=least,
+        most=most,
+        witnesses=left.witnesses + right.witnesses,
+        seen_names=left.seen_names | right.seen_names,
+        seen_regions=left.seen_regions | right.seen_regions,
+    )

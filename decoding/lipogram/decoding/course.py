@@ -14,6 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
+from lipogram.decoding.closing import closing, fits
 from lipogram.decoding.errors import BudgetTooSmall, DeadEnd
 from lipogram.decoding.masking import Masker
 from lipogram.decoding.sampling import Allowed, unpack
@@ -107,7 +108,7 @@ class Constrained:
         self._ends = list(masker.vocabulary.eos_ids)
         self._stand = _Stand(masker.start(), None)
         self._after: dict[int, _Stand] = {}
-        if not self._fits(self._stand.state, budget):
+        if not fits(masker, self._stand.state, budget):
             raise BudgetTooSmall(
                 f"the shortest text of the language takes {len(self._plan())} tokens,"
                 f" but there are {budget} to spend"
@@ -121,8 +122,6 @@ class Constrained:
         allowed = unpack(self._masker.mask(self._stand.state), len(vocabulary))
         ends = allowed[self._ends].any()
         texts = np.count_nonzero(allowed) - np.count_nonzero(allowed[self._ends])
-        if not texts and not self._masker.is_complete(self._stand.state):
-            raise DeadEnd("the vocabulary has no token that begins any continuation of the text")
         if self._ignore_eos and texts:
             allowed[self._ends] = False
             ends = np.bool_(False)
@@ -141,29 +140,21 @@ class Constrained:
         if state is None:
             return None
         plan = None
-        if not self._fits(state, self._left - 1):
+        if not fits(self._masker, state, self._left - 1):
             if (token,) != self._plan()[:1]:
                 return None
             plan = self._plan()[1:]
         self._after[token] = _Stand(state, plan)
         return self._after[token]
 
-    def _fits(self, state: State, budget: int) -> bool:
-        """Whether the tokens of a shortest completion are within the budget."""
-        if self._vocabulary.spells_all and self._automaton.shortest_length(state) <= budget:
-            return True
-        plan = self._vocabulary.trie.spell(self._automaton.shortest(state))
-        return plan is not None and len(plan) <= budget
-
     def _plan(self) -> tuple[int, ...]:
         stand = self._stand
         if stand.plan is None:
-            completion = self._automaton.shortest(stand.state)
-            plan = self._vocabulary.trie.spell(completion)
+            plan = closing(self._masker, stand.state)
             if plan is None:
-                raise DeadEnd(f"the vocabulary has no tokens that spell {completion[:80]!r}")
-            self._stand = stand = _Stand(stand.state, tuple(plan))
-        assert stand.plan is not None
+                raise DeadEnd("no text of the language was found that the vocabulary can spell")
+            self._stand = _Stand(stand.state, plan)
+            return plan
         return stand.plan
 
     def closing(self) -> int | None:
@@ -182,7 +173,7 @@ class Constrained:
         return complete
 
     def advance(self, token: int) -> None:
-        """See Course.advance. Raises DeadEnd where the vocabulary cannot go on."""
+        """See Course.advance."""
         stand = self._stand_after(token)
         if stand is None:
             raise ValueError(f"token {token} is not admitted here")

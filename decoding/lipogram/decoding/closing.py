@@ -1,0 +1,52 @@
+"""How an output can be closed: tokens that lead to a member, as few as can be told cheaply."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+import numpy as np
+
+from lipogram.decoding.masking import Masker
+from lipogram.decoding.sampling import unpack
+from lipogram.grammars import State
+
+# Tokens tried by a search before it gives up: under a second.
+_SEARCH_LIMIT: Final = 100_000
+
+
+def fits(masker: Masker, state: State, budget: int) -> bool:
+    """Whether `closing` finds at most `budget` tokens; usually told without spelling them."""
+    if masker.vocabulary.spells_all and masker.automaton.shortest_length(state) <= budget:
+        return True
+    plan = closing(masker, state)
+    return plan is not None and len(plan) <= budget
+
+
+def closing(masker: Masker, state: State) -> tuple[int, ...] | None:
+    """The fewest tokens that spell a shortest completion of the state.
+
+    A vocabulary that lacks some byte may not be able to spell that one: then the fewest tokens to
+    any member, None where there are none or the search takes too long.
+    """
+    plan = masker.vocabulary.trie.spell(masker.automaton.shortest(state))
+    return tuple(plan) if plan is not None else _search(masker, state)
+
+
+def _search(masker: Masker, state: State) -> tuple[int, ...] | None:
+    """Breadth first over states, by tokens."""
+    paths: dict[State, tuple[int, ...]] = {state: ()}
+    waiting = deque([state])
+    tried = 0
+    while waiting and tried < _SEARCH_LIMIT:
+        current = waiting.popleft()
+        if masker.is_complete(current):
+            return paths[current]
+        allowed = np.flatnonzero(unpack(masker.mask(current), len(masker.vocabulary)))
+        tried += len(allowed)
+        for token in allowed.tolist():
+            successor = masker.step(current, token)
+            if successor is not None and successor not in paths:
+                paths[successor] = (*paths[current], token)
+                waiting.append(successor)
+    return None

@@ -51,7 +51,7 @@ _IPV6 = (
     ")"
 )
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-# No label with hyphens in third and fourth place: those are A-labels, whose Punycode is not regular.
+# No label with hyphens in third and fourth place: those are A-labels; Punycode is not regular.
 _SHORT_LABELS = (
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]?[A-Za-z0-9])?"
     r"|[A-Za-z0-9][A-Za-z0-9-](?:[A-Za-z0-9][A-Za-z0-9-]|[A-Za-z0-9-][A-Za-z0-9])"
@@ -76,14 +76,14 @@ _REGEX = rf"\^?(?:{_REGEX_ATOM}[*+?]?)*\$?"
 
 def _uri(*, international: bool, relative: bool) -> str:
     extra = r"\u00A0-\uD7FF\uF900-\uFDCF\uFDF0-\uFFEF\u{10000}-\u{1FFFD}" if international else ""
-    private = r"\uE000-\uF8FF" if international else ""
+    private = r"\uE000-\uF8FF\u{F0000}-\u{FFFFD}\u{100000}-\u{10FFFD}" if international else ""
     unreserved = rf"A-Za-z0-9._~{extra}-"
     escape = r"%[0-9A-Fa-f]{2}"
     delimiters = r"!$&'()*+,;="
     pchar = rf"(?:[:@{delimiters}{unreserved}]|{escape})"
     segments = rf"(?:/{pchar}*)*"
     user = rf"(?:(?:[:{delimiters}{unreserved}]|{escape})*@)?"
-    future = rf"v[0-9A-Fa-f]+\.[:{delimiters}A-Za-z0-9._~-]+"
+    future = rf"[vV][0-9A-Fa-f]+\.[:{delimiters}A-Za-z0-9._~-]+"
     host = rf"(?:\[(?:{_IPV6}|{future})\]|(?:[{delimiters}{unreserved}]|{escape})*)"
     authority = rf"//{user}{host}(?::[0-9]*)?"
     absolute = rf"/(?:{pchar}+{segments})?"

@@ -26,7 +26,7 @@ def parse(
     schema: dict[str, Any] | bool | str,
     *,
     whitespace: Whitespace = "bounded",
-    digits: DigitLimits = DigitLimits(),
+    digits: DigitLimits | None = None,
     supplied: Mapping[str, Any] | None = None,
 ) -> Grammar:
     """The JSON texts of the values that the schema accepts, keys in the schema's order.
@@ -42,7 +42,7 @@ def parse(
     root = node(True, document.root)
     if schemas.is_empty(root):
         raise EmptyLanguage("no value satisfies the schema", pointer=_culprit(schemas, root))
-    writer = Writer(schemas, layout(whitespace), digits)
+    writer = Writer(schemas, layout(whitespace), digits or DigitLimits())
     writer.write(root)
     narrowed = list(schemas.narrowed)
     if writer.numbers.narrowed:

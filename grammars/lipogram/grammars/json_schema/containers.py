@@ -291,6 +291,18 @@ def _dependent_schemas(schemas: Schemas, place: Place, sign: bool) -> Shape:
     return _depending(schemas, place, sign, "dependentSchemas")
 
 
+def unseen(shape: Shape) -> Shape:
+    """The same values, with nothing evaluated: `not` keeps no annotations."""
+    return replace(
+        shape,
+        arrays=tuple(replace(cube, seen=0) for cube in shape.arrays),
+        objects=tuple(
+            replace(cube, seen_names=frozenset(), seen_regions=frozenset())
+            for cube in shape.objects
+        ),
+    )
+
+
 def unevaluated_properties(schemas: Schemas, place: Place, shape: Shape) -> Shape:
     """The shape of the rest of a schema, with `unevaluatedProperties` applied to what is left."""
     rest = node(True, schemas.document.child(place, "unevaluatedProperties"))

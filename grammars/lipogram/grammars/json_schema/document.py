@@ -256,23 +256,21 @@ class Document:
         uri, fragment = urldefrag(_join(place.resource.uri, reference))
         resource = self._resources.get(uri)
         if resource is None:
-            place.refuse(
-                keyword, f"{brief(reference)} is not in this document, and none is fetched"
-            )
+            place.refuse(keyword, f"{brief(reference)} is elsewhere, and nothing is fetched")
         fragment = unquote(fragment)
         if not fragment:
             return self._place(resource.value, resource.pointer, resource)
-        if fragment.startswith("/"):
-            found = self._follow(resource, fragment)
-        else:
-            found = resource.anchors.get(fragment)
+        found = self._follow(resource, fragment)
         if found is None:
             raise place.error("a reference to a schema that exists", keyword)
-        return self._place(*found, self._inner_owner)
+        return self._place(*found)
 
-    def _follow(self, resource: Resource, fragment: str) -> tuple[Any, str] | None:
+    def _follow(self, resource: Resource, fragment: str) -> tuple[Any, str, Resource] | None:
+        """What an anchor or a JSON Pointer leads to within a resource."""
+        if not fragment.startswith("/"):
+            anchored = resource.anchors.get(fragment)
+            return (*anchored, resource) if anchored else None
         value, pointer = resource.value, resource.pointer
-        self._inner_owner = resource
         for step in fragment.split("/")[1:]:
             name = step.replace("~1", "/").replace("~0", "~")
             if isinstance(value, dict) and name in value:
@@ -282,8 +280,8 @@ class Document:
             else:
                 return None
             pointer += f"/{escaped(name)}"
-            self._inner_owner = self._owners.get(id(value), self._inner_owner)
-        return value, pointer
+            resource = self._owners.get(id(value), resource)
+        return value, pointer, resource
 
 
 def subschemas(schema: dict[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -246,7 +246,8 @@ def _conjunction(signed: list[Signed]) -> Node:
 
 
 def _not(schemas: Schemas, place: Place, sign: bool) -> Shape:
-    return schemas.at(not sign, schemas.document.child(place, "not"))
+    shape = schemas.at(not sign, schemas.document.child(place, "not"))
+    return containers.unseen(shape) if schemas.document.uses_unevaluated else shape
 
 
 def _conditional(schemas: Schemas, place: Place, sign: bool) -> Shape:

@@ -141,6 +141,7 @@ def texts_of(members: Iterable[str]) -> Texts:
 
 ANY_TEXTS = Texts(regular.ANY_TEXT)
 NO_TEXTS = texts_of(())
+NO_NUMBERS = NumberSet()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,7 +150,7 @@ class Shape:
 
     null: bool = False
     booleans: frozenset[bool] = frozenset()
-    numbers: NumberSet = NumberSet()
+    numbers: NumberSet = NO_NUMBERS
     strings: Texts = NO_TEXTS
     arrays: tuple[ArrayCube, ...] = ()
     objects: tuple[ObjectCube, ...] = ()
@@ -207,9 +208,7 @@ def _joined(groups: list[tuple[Cube, ...]]) -> tuple[Cube, ...]:
 
 def _bounded(cubes: tuple[Cube, ...]) -> tuple[Cube, ...]:
     if len(cubes) > MAX_CASES:
-        raise BudgetExceeded(
-            f"the schema has more than {MAX_CASES} cases to tell apart", pointer=""
-        )
+        raise BudgetExceeded(f"the schema has more than {MAX_CASES} cases", pointer="")
     return cubes
 
 

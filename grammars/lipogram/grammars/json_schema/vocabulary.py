@@ -4,90 +4,32 @@ from __future__ import annotations
 
 from lipogram.grammars.json_schema.document import Place
 
-ASSERTIONS = frozenset(
-    [
-        "$ref",
-        "$dynamicRef",
-        "$recursiveRef",
-        "type",
-        "enum",
-        "const",
-        "multipleOf",
-        "maximum",
-        "exclusiveMaximum",
-        "minimum",
-        "exclusiveMinimum",
-        "maxLength",
-        "minLength",
-        "pattern",
-        "maxItems",
-        "minItems",
-        "uniqueItems",
-        "maxContains",
-        "minContains",
-        "contains",
-        "items",
-        "prefixItems",
-        "additionalItems",
-        "maxProperties",
-        "minProperties",
-        "required",
-        "dependentRequired",
-        "dependentSchemas",
-        "dependencies",
-        "properties",
-        "patternProperties",
-        "additionalProperties",
-        "propertyNames",
-        "unevaluatedItems",
-        "unevaluatedProperties",
-        "allOf",
-        "anyOf",
-        "oneOf",
-        "not",
-        "if",
-        "then",
-        "else",
-        "format",
-    ]
-)
+_RESTRICTING = """
+    $ref $dynamicRef $recursiveRef type enum const multipleOf maximum exclusiveMaximum minimum
+    exclusiveMinimum maxLength minLength pattern maxItems minItems uniqueItems maxContains
+    minContains contains items prefixItems additionalItems maxProperties minProperties required
+    dependentRequired dependentSchemas dependencies properties patternProperties
+    additionalProperties propertyNames unevaluatedItems unevaluatedProperties allOf anyOf oneOf
+    not if then else format
+"""
+_ORGANISING = """
+    $schema $id id $anchor $dynamicAnchor $recursiveAnchor $vocabulary $comment $defs definitions
+"""
+_DESCRIBING = """
+    title description default examples example readOnly writeOnly deprecated contentEncoding
+    contentMediaType contentSchema
+"""
+ASSERTIONS = frozenset(_RESTRICTING.split())
+KEYWORDS = ASSERTIONS | frozenset(_ORGANISING.split())
+ANNOTATIONS = frozenset(_DESCRIBING.split())
 # Of draft 3: these would restrict the values, and no later draft knows them.
-RETIRED = frozenset(("divisibleBy", "disallow"))
-KEYWORDS = ASSERTIONS | frozenset(
-    [
-        "$schema",
-        "$id",
-        "id",
-        "$anchor",
-        "$dynamicAnchor",
-        "$recursiveAnchor",
-        "$vocabulary",
-        "$comment",
-        "$defs",
-        "definitions",
-    ]
-)
-ANNOTATIONS = frozenset(
-    [
-        "title",
-        "description",
-        "default",
-        "examples",
-        "example",
-        "readOnly",
-        "writeOnly",
-        "deprecated",
-        "contentEncoding",
-        "contentMediaType",
-        "contentSchema",
-    ]
-)
+RETIRED = {"divisibleBy": "multipleOf", "disallow": "not"}
 
 
 def looks_like(keyword: str) -> str | None:
     """The keyword that restricts values and that this one is a misspelling of, if any."""
     if keyword in RETIRED:
-        return {"divisibleBy": "multipleOf", "disallow": "not"}[keyword]
+        return RETIRED[keyword]
     lowered = keyword.strip(' :"').lower()
     for known in sorted(ASSERTIONS):
         if lowered == known.lower():

@@ -132,7 +132,7 @@ class Writer:
     def _counted_array(self, cube: ArrayCube) -> ir.Expression:
         """One rule for each number of items so far and of those that each `contains` counts."""
         tops = [c.least if c.most is None else c.most + 1 for c in cube.contains]
-        last = max([len(cube.prefix), cube.least, *(c.start for c in cube.contains)])
+        last = max([1, len(cube.prefix), cube.least, *(c.start for c in cube.contains)])
         last = last if cube.most is None else max(last, cube.most)
         states = last + 1
         for top in tops:

@@ -64,7 +64,7 @@ class Free:
     only = None
 
     def __init__(self, vocabulary: Vocabulary, ignore_eos: bool) -> None:
-        allowed = np.array([bool(text) for text in vocabulary.tokens], np.bool_)
+        allowed = vocabulary.has_text.copy()
         allowed[list(vocabulary.eos_ids)] = not ignore_eos
         self.allowed = allowed
 

@@ -119,7 +119,7 @@ def candidates(scores: Scores, allowed: Allowed, sampling: Sampling) -> Candidat
         ids, weights = _nucleus(ids, weights, sampling.top_p)
     alive = weights > 0
     alive &= weights >= sampling.min_p * weights.max()
-    return Candidates(ids[alive], weights[alive])
+    return Candidates(ids, weights) if alive.all() else Candidates(ids[alive], weights[alive])
 
 
 def draws(
@@ -131,17 +131,17 @@ def draws(
     When all that truncation left are refused, the row without them is truncated anew. Ends when
     no token with a chance is left. Raises BackendFailed where scores are not usable.
     """
-    left = candidates(scores, allowed, sampling)
-    allowed = allowed & (scores > -np.inf)
     while True:
-        allowed[left.ids] = False
+        left = candidates(scores, allowed, sampling)
+        kept = left.ids
         while len(left):
             token = left.draw(rng)
             yield token
             left = left.without(token)
+        allowed = allowed & (scores > -np.inf)
+        allowed[kept] = False
         if not allowed.any():
             return
-        left = candidates(scores, allowed, sampling)
 
 
 def _heaviest(

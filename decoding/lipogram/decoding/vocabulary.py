@@ -7,6 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lipogram.decoding import encoders, tokenizer_json
 from lipogram.decoding.encoders import Encoder
 from lipogram.decoding.errors import Unspellable
@@ -115,6 +118,13 @@ class Vocabulary:
     def trie(self) -> TokenTrie:
         """All tokens with text as a byte trie; built on first use."""
         return TokenTrie.build(self.tokens)
+
+    @cached_property
+    def has_text(self) -> NDArray[np.bool_]:
+        """Which tokens are not special: bool[V], read-only."""
+        spoken = np.array([bool(token) for token in self.tokens], np.bool_)
+        spoken.flags.writeable = False
+        return spoken
 
     @cached_property
     def spells_all(self) -> bool:

@@ -17,6 +17,7 @@ from lipogram.grammars.source import MAX_COUNT, MAX_NESTING, MAX_RULES, Source
 
 _SUGGESTED_FROM = 1000
 _OUTLINE_DEPTH = 16
+_STACKED_OPERATORS = 8
 
 _BLANK = re.compile(r"(?:[ \t]|#[^\r\n]*)*")
 _BLANK_LINES = re.compile(r"(?:[ \t\r\n]|#[^\r\n]*)*")
@@ -157,9 +158,12 @@ class _Parser:
             bounds = self._counts(match, offset)
         else:
             self._at += 1
-        if isinstance(items[-1], ir.Repeat):  # stacked operators must not nest without end
-            self._rules[f"%repeat{offset}"] = items[-1]
-            items[-1] = ir.Reference(f"%repeat{offset}")
+        inner, stacked = items[-1], 1
+        while isinstance(inner, ir.Repeat):
+            inner, stacked = inner.item, stacked + 1
+        if stacked > _STACKED_OPERATORS:
+            message = f"expected at most {_STACKED_OPERATORS} repetitions of repetitions"
+            raise self._source.error(message, offset, BudgetExceeded)
         items[-1] = ir.Repeat(items[-1], *bounds)
 
     def _counts(self, match: re.Match[str], offset: int) -> tuple[int, int | None]:

@@ -188,6 +188,32 @@ def test_truncation_in_a_small_budget(sampling: str) -> None:
     check(NESTED, SAMPLINGS[sampling], 3, seed=4)
 
 
+@pytest.mark.parametrize("sampling", ["plain", "all"])
+def test_the_law_without_a_rule_is_the_models(sampling: str) -> None:
+    vocabulary = Vocabulary.from_tokens(
+        [b"a", b"ab", b"b", b"</s>", b"<pad>"], (3,), specials={"p": 4}
+    )
+    model = TableModel.random(vocabulary, 9, 1.5)
+    law: Counter[bytes] = Counter()
+
+    def walk(ids: tuple[int, ...], chance: float) -> None:
+        if len(ids) == 3 or ids[-1:] == (3,):
+            law[vocabulary.decode(ids)] += chance
+            return
+        scores = np.asarray(model._scores(PROMPT + ids), np.float32).tolist()
+        kept = truncated(scores, [0, 1, 2, 3], SAMPLINGS[sampling])
+        for id, weight in kept.items():
+            walk((*ids, id), chance * weight / sum(kept.values()))
+
+    walk((), 1.0)
+    counts = seeded(
+        lambda seed: job(None, replace(SAMPLINGS[sampling], seed=seed), 3),
+        Autoregressive(model),
+        SAMPLES,
+    )
+    assert_law(counts, law)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_greedy_is_the_path_of_best_tokens(name: str) -> None:
     case = CASES[name]

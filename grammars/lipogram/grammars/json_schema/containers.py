@@ -105,7 +105,7 @@ def _contains(schemas: Schemas, place: Place, sign: bool) -> Shape:
     least = count(place, "minContains") if counted and place.has("minContains") else 1
     most = count(place, "maxContains") if counted and place.has("maxContains") else None
     if sign:
-        if least == 0 and most is None:
+        if least == 0 and most is None and not schemas.document.uses_unevaluated:
             return ANY
         return _arrays(ArrayCube(contains=(Contains(item, least, most),)))
     cubes = []

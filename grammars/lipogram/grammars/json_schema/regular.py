@@ -9,13 +9,14 @@ from lipogram.grammars.automaton import Automaton, Budget, compile
 from lipogram.grammars.errors import BudgetExceeded, EmptyLanguage
 
 ANY_TEXT = ir.Repeat(ir.ANY_CHAR)
-_BUDGET = Budget(max_nodes=50_000, max_states=20_000)
+_BUDGET = Budget(max_nodes=20_000, max_states=10_000)
+_SMALL = Budget(max_nodes=3_000, max_states=2_000)
 
 
 @lru_cache(maxsize=512)
-def _compiled(expression: ir.Expression) -> Automaton | None:
+def _compiled(expression: ir.Expression, budget: Budget) -> Automaton | None:
     try:
-        return compile(ir.Grammar({"start": expression}, "start"), budget=_BUDGET)
+        return compile(ir.Grammar({"start": expression}, "start"), budget=budget)
     except EmptyLanguage:
         return None
 
@@ -24,7 +25,7 @@ def holds(expression: ir.Expression, text: str) -> bool:
     """Whether the text is a member; BudgetExceeded where that takes too much."""
     if expression == ANY_TEXT:
         return True
-    automaton = _compiled(expression)
+    automaton = _compiled(expression, _BUDGET)
     return automaton is not None and automaton.accepts(text.encode())
 
 
@@ -33,6 +34,6 @@ def is_empty(expression: ir.Expression) -> bool:
     if isinstance(expression, ir.Literals):
         return not expression.texts
     try:
-        return _compiled(expression) is None
+        return _compiled(expression, _SMALL) is None
     except BudgetExceeded:
         return False

@@ -39,9 +39,7 @@ class Remainders:
             if 10**length % self._modulus == 0:
                 return ir.Intersection((magnitudes(low, high, limit), self._by_ending(length)))
         if self._modulus > MAX_MODULUS:
-            raise BudgetExceeded(
-                f"multipleOf: {self._modulus} takes more than {MAX_MODULUS} states"
-            )
+            raise BudgetExceeded(f"multipleOf: {self._modulus} is above {MAX_MODULUS}")
         options: list[ir.Expression] = []
         if low == 0:
             options.append(ir.Literal(b"0") if self._accepts(0) else ir.NOTHING)

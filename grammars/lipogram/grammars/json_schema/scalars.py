@@ -33,6 +33,7 @@ from lipogram.grammars.json_schema.shapes import (
 if TYPE_CHECKING:
     from lipogram.grammars.json_schema.schemas import Schemas
 
+_BASE64 = r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
 _KINDS: dict[str, Shape] = {
     "null": Shape(null=True),
     "boolean": Shape(booleans=ANY.booleans),
@@ -286,6 +287,18 @@ def _format(schemas: Schemas, place: Place, sign: bool) -> Shape:
     return _textual(found.inside if sign else found.outside, sign)
 
 
+def _content(schemas: Schemas, place: Place, sign: bool) -> Shape:
+    """`contentEncoding` and `contentMediaType`, which only draft 7 lets restrict the values."""
+    if place.draft != 7:
+        return ANY if sign else NONE
+    if place.value.get("contentMediaType") == "application/json":
+        place.refuse("contentMediaType", "JSON within a string is not compiled")
+    if place.value.get("contentEncoding") != "base64":
+        schemas.warn(place, "contentEncoding", "not checked")
+        return ANY if sign else NONE
+    return _textual(regex.expression(_BASE64, dialect="ecma"), sign)
+
+
 HANDLERS: dict[str, Callable[[Schemas, Place, bool], Shape]] = {
     "type": _type,
     "enum": _enum,
@@ -299,4 +312,6 @@ HANDLERS: dict[str, Callable[[Schemas, Place, bool], Shape]] = {
     "maxLength": _max_length,
     "pattern": _pattern,
     "format": _format,
+    "contentEncoding": _content,
+    "contentMediaType": _content,
 }

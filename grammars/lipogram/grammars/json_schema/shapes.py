@@ -182,7 +182,8 @@ def join(shapes: Iterable[Shape]) -> Shape:
     parts = [shape for shape in shapes if shape is not NONE]
     if len(parts) == 1:
         return parts[0]
-    if any(part is ANY for part in parts):
+    annotated = any(map(_annotated, parts))
+    if any(part is ANY for part in parts) and not annotated:
         return ANY
     numbers, strings = NumberSet(), NO_TEXTS
     for part in parts:
@@ -193,16 +194,21 @@ def join(shapes: Iterable[Shape]) -> Shape:
         frozenset().union(*(part.booleans for part in parts)),
         numbers,
         strings,
-        _joined([part.arrays for part in parts]),
-        _joined([part.objects for part in parts]),
+        _joined([part.arrays for part in parts], ANY.arrays[0], annotated),
+        _joined([part.objects for part in parts], ANY.objects[0], annotated),
     )
 
 
-def _joined(groups: list[tuple[Cube, ...]]) -> tuple[Cube, ...]:
+def _annotated(shape: Shape) -> bool:
+    return any(cube.seen != 0 for cube in shape.arrays) or any(
+        cube.seen_names or cube.seen_regions for cube in shape.objects
+    )
+
+
+def _joined(groups: list[tuple[Cube, ...]], whole: Cube, annotated: bool) -> tuple[Cube, ...]:
     cubes = tuple(dict.fromkeys(cube for group in groups for cube in group))
-    for whole in ANY.arrays + ANY.objects:
-        if whole in cubes:
-            return tuple(cube for cube in cubes if cube is whole)
+    if whole in cubes and not annotated:
+        return (whole,)
     return _bounded(cubes)
 
 

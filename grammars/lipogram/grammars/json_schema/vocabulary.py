@@ -30,7 +30,9 @@ def looks_like(keyword: str) -> str | None:
     """The keyword that restricts values and that this one is a misspelling of, if any."""
     if keyword in RETIRED:
         return RETIRED[keyword]
-    lowered = keyword.strip(' :"').lower()
+    if not keyword.isascii() or not keyword.isalpha():
+        return None
+    lowered = keyword.lower()
     for known in sorted(ASSERTIONS):
         if lowered == known.lower():
             return known

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 from lipogram.grammars import ir
@@ -20,6 +21,7 @@ from lipogram.grammars.json_schema.shapes import (
     Region,
     Shape,
     both,
+    in_region,
     texts_of,
 )
 from lipogram.grammars.json_schema.text import Layout, spelled, string
@@ -27,7 +29,11 @@ from lipogram.grammars.json_schema.text import Layout, spelled, string
 MAX_RULES = 60_000
 MAX_COUNTER_STATES = 3_000
 MAX_UNIQUE_VALUES = 8
+MAX_VARIANTS = 500
 _CHAINED = 8
+_ONE_WITNESS = (
+    ": where an object must violate a schema by a property that is not named, it has just one such"
+)
 
 
 class Writer:
@@ -41,6 +47,7 @@ class Writer:
         self._written: dict[Node, ir.Expression] = {}
         self._pending: list[tuple[str, Shape]] = []
         self._cubes = 0
+        self._variants = 0
 
     def write(self, root: Node) -> None:
         """Fills `rules`, from `start` on, with all that the root leads to."""
@@ -201,7 +208,7 @@ class Writer:
     def _object(self, cube: ObjectCube) -> ir.Expression:
         named = {name: value for name, value in cube.named.items() if value != NEVER}
         if cube.most is not None and cube.most >= len(named) and not self._others(cube):
-            cube = _replaced(cube, most=None)
+            cube = replace(cube, most=None)
         required = sum(name in named for name in cube.required)
         if cube.witnesses:
             return self._with_witness(cube, named)
@@ -327,26 +334,45 @@ class Writer:
         return some if short else ir.optional(some)
 
     def _with_witness(self, cube: ObjectCube, named: dict[str, Node]) -> ir.Expression:
-        """An object with exactly one property that is not named: the witness."""
-        if len(cube.witnesses) > 1 or cube.least > len(cube.required) + 1 or cube.most is not None:
-            raise Unsupported(
-                "two or more unnamed properties that must not satisfy a schema", keyword="not"
+        """An object in which some property, named or not, is the witness that is asked for."""
+        (region, value), *rest = cube.witnesses
+        self._variants += 1
+        if self._variants > MAX_VARIANTS:
+            raise BudgetExceeded(f"not: more than {MAX_VARIANTS} cases", keyword="not")
+        options: list[ir.Expression] = []
+        for name, own in named.items():
+            values = both(own, value)
+            if values == NEVER or not in_region(region, name):
+                continue
+            options.append(
+                self._object(
+                    replace(
+                        cube,
+                        named=named | {name: values},
+                        required=cube.required | {name: None},
+                        witnesses=tuple(rest),
+                    )
+                )
             )
+        options.append(self._unnamed_witness(cube, named))
+        return ir.choice(*(option for option in options if option != ir.NOTHING))
+
+    def _unnamed_witness(self, cube: ObjectCube, named: dict[str, Node]) -> ir.Expression:
+        """An object with exactly one property that is not named: the witness, of all asked for."""
+        if cube.most is not None or cube.least > len(cube.required) + 1:
+            raise Unsupported("not: next to minProperties or maxProperties", keyword="not")
         region, value = cube.witnesses[0]
+        for other_region, other_value in cube.witnesses[1:]:
+            region, value = region | other_region, both(value, other_value)
         witness = self._members(cube, region, value)
         if witness == ir.NOTHING:
             return ir.NOTHING
-        self._schemas.narrowed[": an object that violates a schema by a property that is not named"
-                               " has just one such property"] = None  # fmt: skip
+        self._schemas.narrowed[_ONE_WITNESS] = None
         before = []
         for name, item in named.items():
             member = ir.sequence(self._member(name, item), self._layout.comma)
             before.append(member if name in cube.required else ir.optional(member))
         return self._enclosed(b"{", ir.sequence(*before, witness), b"}")
-
-
-def _replaced(cube: ObjectCube, most: int | None) -> ObjectCube:
-    return ObjectCube(cube.named, cube.others, cube.required, cube.least, most, cube.witnesses)
 
 
 def _next_items(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from lipogram.decoding.models.base import Logits
 
 Allowed: TypeAlias = NDArray[np.bool_]  # bool[V]
 Scores: TypeAlias = NDArray[np.float64]  # float64[V], nats
+
+# Colder temperatures would overflow; the draw is greedy, ties apart, long before.
+_COLDEST: Final = 1e-300
 
 
 def unpack(words: NDArray[np.int32], size: int) -> Allowed:
@@ -111,8 +114,7 @@ def candidates(scores: Scores, allowed: Allowed, sampling: Sampling) -> Candidat
     if sampling.temperature == 0:
         ids = ids[[kept.argmax()]]
         return Candidates(ids, np.ones(1))
-    with np.errstate(over="ignore"):  # tiny temperatures: the quotient may be -inf
-        weights = np.exp((kept - best) / sampling.temperature)
+    weights = np.exp((kept - best) / max(sampling.temperature, _COLDEST))
     if sampling.top_k:
         ids, weights = _heaviest(ids, weights, sampling.top_k)
     if sampling.top_p < 1:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from lipogram.decoding.vocabulary import Vocabulary
 from lipogram.grammars import Automaton, State
-from lipogram.grammars.automaton import ROOT
+from lipogram.grammars.table import COMPLETE, DONE, ROW, Table, expand
 
 _CACHE_BYTES = 32 << 20
 _WHOLE_TRIE = 0  # regions: sets of trie nodes below which to go on; the first two are always there
@@ -51,6 +51,14 @@ class Masker:
         self.automaton = automaton
         self.vocabulary = vocabulary
         self._trie = vocabulary.trie
+        trie = self._trie
+        self._arrays = (
+            trie.byte,
+            trie.skip,
+            trie.depth,
+            trie.token_offsets,
+            trie.token_ids,
+        )
         self._words = -(-len(vocabulary) // 32)
         self._max_depth = int(self._trie.depth.max(initial=0))
         self._regions: list[NDArray[np.int32]] = [np.array([-1], np.int32), np.empty(0, np.int32)]
@@ -135,35 +143,22 @@ class Masker:
 
     def _explore(self, node: int, region: int) -> _Reach:
         """Walk the trie below the region with the automaton of the residual alone."""
-        automaton, trie = self.automaton, self._trie
+        automaton = self.automaton
         start = automaton.residual(node)
-        automaton.expand(start)
         roots = self._regions[region]
         tokens = np.zeros(self._words, np.int32)
-        crossing = np.zeros(-(-len(trie.byte) // 32), np.int32)
+        crossing = np.zeros(-(-len(self._trie.byte) // 32), np.int32)
         stack = np.empty(self._max_depth + 1, np.int32)
         cursor = np.array([0, roots[0] + 1], np.int64)
-        while (
-            unmade := _explore_below(
-                roots,
-                start,
-                cursor,
-                stack,
-                automaton.rows,
-                automaton.row_of,
-                automaton.complete,
-                trie.byte,
-                trie.skip,
-                trie.depth,
-                trie.token_offsets,
-                trie.token_ids,
-                tokens,
-                crossing,
-            )
-        ) >= 0:
-            automaton.expand(unmade)
+        with automaton.lock:
+            while (
+                state := _explore_below(
+                    automaton.table, roots, start, cursor, stack, *self._arrays, tokens, crossing
+                )
+            ) >= 0:
+                automaton.expand(state)
         crossed = _set_members(crossing)
-        if automaton.complete[start]:
+        if automaton.is_complete(start):
             crossed = np.union1d(crossed, roots)
         ids = _set_members(tokens)
         is_bitset = len(ids) > self._words
@@ -215,13 +210,11 @@ def _set_members(words: NDArray[np.int32]) -> NDArray[np.int32]:
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _explore_below(
+    table: Table,
     roots: NDArray[np.int32],
     start: State,
     cursor: NDArray[np.int64],
     stack: NDArray[np.int32],
-    rows: NDArray[np.int32],
-    row_of: NDArray[np.int32],
-    complete: NDArray[np.bool_],
     byte: NDArray[np.uint8],
     skip: NDArray[np.int32],
     depth: NDArray[np.int32],
@@ -233,26 +226,29 @@ def _explore_below(
     """Depth first below each root of the token trie (-1: all of it), from `start`.
 
     Sets the bits of the tokens that stay alive and of the inner nodes where the state is complete.
-    Returns a state that must be expanded before it goes on from `cursor` (root index, node), or
-    -1 at the end. `stack[d]` is the state at depth d.
+    `stack[d]` is the state at depth d. Returns -1 at the end, or a state whose expansion needs
+    Python; then go on from `cursor` (root index, node).
     """
+    states, rows = table.states, table.rows
     index, node = cursor
+    if expand(table, start) != DONE:
+        return start
     while index < len(roots):
         root = roots[index]
         end = len(byte) if root < 0 else skip[root]
         stack[0 if root < 0 else depth[root]] = start
         while node < end:
             level = depth[node]
-            successor = rows[row_of[stack[level - 1]], byte[node]]
+            successor = rows[states[stack[level - 1], ROW], byte[node]]
             if successor < 0:
                 node = skip[node]
                 continue
             stack[level] = successor
             if skip[node] > node + 1:
-                if row_of[successor] < 0:
+                if states[successor, ROW] < 0 and expand(table, successor) != DONE:
                     cursor[0], cursor[1] = index, node
                     return int(successor)
-                if complete[successor]:
+                if states[successor, COMPLETE]:
                     crossing[node >> 5] |= np.int32(np.uint32(1) << np.uint32(node & 31))
             for position in range(token_offsets[node], token_offsets[node + 1]):
                 token = token_ids[position]

@@ -14,7 +14,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,13 +21,37 @@ from numpy.typing import NDArray
 from lipogram.grammars import ir
 from lipogram.grammars.analysis import ShortestMembers, check_depth
 from lipogram.grammars.errors import BudgetExceeded, EmptyLanguage
-from lipogram.grammars.residuals import ALL_BYTES, EMPTY, INFINITE, Residuals, partition
+from lipogram.grammars.residuals import INFINITE, Residuals
+from lipogram.grammars.table import (
+    BODY,
+    CALL_START,
+    COMPLETE,
+    DEAD,
+    EDGE_END,
+    EDGE_START,
+    FRAME_STATE,
+    IS_EMPTY_RULE,
+    ITEM_START,
+    ITEMS,
+    MASK,
+    NEEDS_BODY,
+    NEEDS_HEADS,
+    REQUEST,
+    REST,
+    ROOT,
+    ROW,
+    ROWS,
+    STATES,
+    expand,
+    grown,
+    intern_tail,
+    new_table,
+    with_room,
+)
 
 State = int
 Item = tuple[int, int]  # (residual, frame)
 
-DEAD = -1
-_ROOT = 0  # the frame of the whole text
 _FORCED_LIMIT_BYTES = 1 << 16
 
 
@@ -68,7 +91,7 @@ class Automaton:
         self.grammar = grammar
         self.report = grammar.report
         self._budget = budget
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._residuals = Residuals(budget.max_nodes)
         self._members = ShortestMembers(grammar, self._residuals)
         if self._members.length(grammar.start) >= INFINITE:
@@ -76,34 +99,26 @@ class Automaton:
         self._names = tuple(grammar.rules)
         self._rules = {name: index for index, name in enumerate(self._names)}
         self._residuals.rule_lengths = self._members.lengths
-        self._bodies: list[int | None] = [None] * len(self._rules)
         self._rule_texts: dict[int, bytes] = {}
 
-        self._kernels: list[frozenset[Item]] = []
-        self._ids: dict[frozenset[Item], State] = {}
-        self._complete: list[bool] = []
-        self._frames: dict[tuple[State, int], int] = {}
-        self._frame_states: list[State] = [0]  # by frame: the configuration it belongs to
-        self._callers: list[tuple[Item, ...]] = [()]  # by frame: what goes on when it returns
-        self._exit_lengths: dict[int, tuple[int, Item | None]] = {_ROOT: (0, None)}
-        # row_of[state] is -1 until the state is expanded; rows[row_of[state], byte] is a state.
-        self.rows: NDArray[np.int32] = np.full((64, 256), DEAD, np.int32)
-        self.row_of: NDArray[np.int32] = np.full(256, -1, np.int32)
-        self._row_count = 0
-        self._start = self._intern(frozenset({(self._body(self._rules[grammar.start]), _ROOT)}))
+        self._exit_lengths: dict[int, tuple[int, Item | None]] = {ROOT: (0, None)}
+        self.table = new_table(len(self._rules))
+        self.table.rules[:, IS_EMPTY_RULE] = [not length for length in self._members.lengths]
+        self._mask_ids = {1 << byte: byte for byte in range(256)}
+        self._edge_count = self._call_count = 0
+        self._start = self.residual(self._body(self._rules[grammar.start]))
 
     def __reduce__(self) -> tuple[type[Automaton], tuple[ir.Grammar, Budget]]:
         return Automaton, (self.grammar, self._budget)
 
     def __len__(self) -> int:
         """The number of states made so far."""
-        return len(self._kernels)
+        return int(self.table.counts[STATES])
 
     @property
     def size_bytes(self) -> int:
         """Roughly the memory that the automaton holds now."""
-        items = sum(map(len, self._callers)) + 4 * len(self._kernels)
-        return self.rows.nbytes + 400 * len(self._residuals) + 120 * items
+        return sum(array.nbytes for array in self.table) + 600 * len(self._residuals)
 
     def start(self) -> State:
         """The state before the first byte."""
@@ -130,7 +145,7 @@ class Automaton:
     def is_complete(self, state: State) -> bool:
         """Whether the text so far is itself a member."""
         self._row(state)
-        return self._complete[state]
+        return bool(self.table.states[state, COMPLETE])
 
     def accepts(self, text: bytes) -> bool:
         """Whether `text` is a member."""
@@ -154,11 +169,9 @@ class Automaton:
 
     def shortest(self, state: State) -> bytes:
         """A shortest text that completes the state. Cost: its length and the stack's depth."""
-        self._row(state)
-        with self._lock:
-            item = min(self._kernels[state], key=self._item_length)
+        with self.lock:
+            step: Item | None = min(self.items(state), key=self._item_length)
             pieces = []
-            step: Item | None = item
             while step is not None:
                 node, frame = step
                 pieces.append(self._residuals.shortest(node, self._rule_text))
@@ -167,106 +180,105 @@ class Automaton:
 
     def shortest_length(self, state: State) -> int:
         """The number of bytes of `shortest(state)`, without spelling it."""
-        self._row(state)
-        with self._lock:
-            return min(self._item_length(item) for item in self._kernels[state])
+        with self.lock:
+            return min(map(self._item_length, self.items(state)))
+
+    # For readers of the table: a state is a set of items (residual, frame it returns to).
+
+    def items(self, state: State) -> list[Item]:
+        """What the state waits for: some member goes on with a text of one of the items."""
+        states = self.table.states
+        return _pairs(self.table.items, states[state, ITEM_START], states[state + 1, ITEM_START])
+
+    def callers(self, frame: int) -> list[Item]:
+        """The items that go on when `frame` returns; none for ROOT, the end of the text."""
+        start, end, _ = self.table.frames[frame]
+        return _pairs(self.table.callers, start, end)
+
+    def residual(self, node: int) -> State:
+        """The state of the automaton of one residual alone: complete where the residual ends."""
+        with self.lock:
+            self._make_room(1)
+            end = int(self.table.counts[ITEMS])
+            table = self.table
+            table.items[end] = node, ROOT
+            return int(intern_tail(table.states, table.items, table.slots, table.counts, end + 1))
 
     def expand(self, state: State) -> None:
-        """Make the successors of a state, unless they are made. Called by readers of `rows`."""
-        with self._lock:
-            if self.row_of[state] < 0:
-                self._expand(state)
+        """Make the successors of a state, unless they are made."""
+        with self.lock:
+            while status := expand(self.table, state):
+                request = int(self.table.counts[REQUEST])
+                if status == NEEDS_HEADS:
+                    self._publish(request)
+                elif status == NEEDS_BODY:
+                    self.table.rules[request, BODY] = self._body(request)
+                    self._grow()
+                else:
+                    self._make_room(request)
 
     def _row(self, state: State) -> NDArray[np.int32]:
-        row = self.row_of[state]
-        if row < 0:
+        table = self.table
+        row = table.states[state, ROW]
+        if row < 0 or row >= len(table.rows):  # not made, or made since in a longer table
             self.expand(state)
-            row = self.row_of[state]
-        return self.rows[row]  # type: ignore[no-any-return]
+            table = self.table
+            row = table.states[state, ROW]
+        return table.rows[row]  # type: ignore[no-any-return]
 
     def _body(self, rule: int) -> int:
-        body = self._bodies[rule]
-        if body is None:
-            expression = self.grammar.rules[self._names[rule]]
-            body = self._bodies[rule] = self._residuals.lower(expression, self._rules)
-        return body
+        expression = self.grammar.rules[self._names[rule]]
+        return self._residuals.lower(expression, self._rules)
 
-    def _intern(self, kernel: frozenset[Item]) -> State:
-        state = self._ids.get(kernel)
-        if state is not None:
-            return state
-        state = len(self._kernels)
-        if state >= 8 * self._budget.max_states:
-            raise BudgetExceeded(f"the grammar needs more than {state} states")
-        if state >= len(self.row_of):
-            self.row_of = np.concatenate([self.row_of, np.full_like(self.row_of, -1)])
-        self._ids[kernel] = state
-        self._kernels.append(kernel)
-        self._complete.append(False)
-        return state
+    def _publish(self, node: int) -> None:
+        """Write a residual's heads where compiled code reads them; a chain's all at once."""
+        chain = self._residuals.chain_of(node)
+        if chain is not None:
+            self._publish_chain(*chain)
+            return
+        heads = self._residuals.live_heads(node)
+        edges = [(self._mask_id(mask), rest) for mask, rest in heads.edges]
+        self._grow(edges=self._edge_count + len(edges), calls=self._call_count + len(heads.calls))
+        edge_end, call_end = self._edge_count + len(edges), self._call_count + len(heads.calls)
+        if edges:
+            self.table.edges[self._edge_count : edge_end] = edges
+        if heads.calls:
+            self.table.calls[self._call_count : call_end] = heads.calls
+        is_nullable = self._residuals.nullable[node]
+        row = (self._edge_count, edge_end, self._call_count, call_end, is_nullable)
+        self.table.heads[node] = row
+        self._edge_count, self._call_count = edge_end, call_end
 
-    def _expand(self, state: State) -> None:
-        """Close the kernel under calls and returns, then group what comes next by byte."""
-        edges, is_complete = self._close(state)
-        if self._row_count >= self._budget.max_states:
-            raise BudgetExceeded(f"the grammar needs more than {self._budget.max_states} states")
-        if self._row_count == len(self.rows):
-            self.rows = np.concatenate([self.rows, np.full_like(self.rows, DEAD)])
-        row = self.rows[self._row_count]
-        for mask, groups in partition(edges.items()):
-            kernel = frozenset(item for items in groups for item in items)
-            row[_byte_indexes(mask)] = self._intern(kernel)
-        self._complete[state] = is_complete
-        self.row_of[state] = self._row_count  # last: readers take no lock
-        self._row_count += 1
+    def _publish_chain(self, first: int, text: bytes, rest: int) -> None:
+        count = len(text)
+        start, end = self._edge_count, self._edge_count + count
+        self._grow(edges=end)
+        edges = self.table.edges[start:end]
+        edges[:, MASK] = np.frombuffer(text, np.uint8)
+        edges[:, REST] = np.arange(first + 1, first + count + 1)
+        edges[-1, REST] = rest
+        heads = self.table.heads[first : first + count]
+        heads[:, EDGE_START] = np.arange(start, end)
+        heads[:, EDGE_END] = np.arange(start + 1, end + 1)
+        heads[:, CALL_START:] = 0
+        self._edge_count = end
 
-    def _close(self, state: State) -> tuple[dict[int, set[Item]], bool]:
-        residuals = self._residuals
-        edges: dict[int, set[Item]] = {}
-        own_frames: dict[int, int] = {}
-        callers: dict[int, dict[Item, None]] = {}
-        is_complete = False
-        items = list(self._kernels[state])
-        seen = set(items)
+    def _mask_id(self, mask: int) -> int:
+        known = self._mask_ids.setdefault(mask, len(self._mask_ids))
+        if known == len(self._mask_ids) - 1:
+            self._grow(masks=known + 1, mask_stamp=known + 1)
+            self.table.masks[known] = np.frombuffer(mask.to_bytes(32, "little"), np.uint64)
+        return known
 
-        def add(item: Item) -> None:
-            if item not in seen:
-                seen.add(item)
-                items.append(item)
+    def _grow(self, **lengths: int) -> None:
+        self.table = grown(self.table, heads=len(self._residuals), **lengths)
 
-        while items:
-            node, frame = items.pop()
-            if residuals.nullable[node]:
-                if frame == _ROOT:
-                    is_complete = True
-                for item in self._callers[frame]:  # none yet for frames of this state: see below
-                    add(item)
-            heads = residuals.heads(node)
-            for mask, rest in heads.edges:
-                if not residuals.is_boolean[rest] or residuals.is_alive(rest):
-                    edges.setdefault(mask, set()).add((rest, frame))
-            for rule, rest in heads.calls:
-                if rest == EMPTY:
-                    add((self._body(rule), frame))
-                    continue
-                own = own_frames.get(rule)
-                if own is None:
-                    own = own_frames[rule] = self._frame(state, rule)
-                    callers[own] = {}
-                callers[own][(rest, frame)] = None
-                add((self._body(rule), own))
-                if not residuals.rule_lengths[rule]:  # an empty rule returns at once
-                    add((rest, frame))
-        for own, waiting in callers.items():
-            self._callers[own] = tuple(waiting)
-        return edges, is_complete
-
-    def _frame(self, state: State, rule: int) -> int:
-        frame = self._frames.setdefault((state, rule), len(self._callers))
-        if frame == len(self._callers):
-            self._callers.append(())
-            self._frame_states.append(state)
-        return frame
+    def _make_room(self, size: int) -> None:
+        rows = self.table.counts[ROWS]
+        if rows >= self._budget.max_states or len(self) >= 8 * self._budget.max_states:
+            raise BudgetExceeded(f"the grammar needs more than {rows} states")
+        self._grow()
+        self.table = with_room(self.table, size)
 
     def _rule_text(self, rule: int) -> bytes:
         text = self._rule_texts.get(rule)
@@ -292,8 +304,8 @@ class Automaton:
         todo = [frame]
         while todo:
             current = todo.pop()
-            groups.setdefault(self._frame_states[current], []).append(current)
-            for _, caller in self._callers[current]:
+            groups.setdefault(int(self.table.frames[current, FRAME_STATE]), []).append(current)
+            for _, caller in self.callers(current):
                 if caller not in seen and caller not in self._exit_lengths:
                     seen.add(caller)
                     todo.append(caller)
@@ -307,7 +319,7 @@ class Automaton:
         while is_changed:
             is_changed = False
             for frame in group:
-                for item in self._callers[frame]:
+                for item in self.callers(frame):
                     node, caller = item
                     beyond = lengths.get(caller) or self._exit_lengths[caller]
                     length = self._residuals.length(node) + beyond[0]
@@ -317,7 +329,5 @@ class Automaton:
         self._exit_lengths.update(lengths)
 
 
-@lru_cache(maxsize=4096)
-def _byte_indexes(mask: int) -> NDArray[np.intp]:
-    bits = np.frombuffer((mask & ALL_BYTES).to_bytes(32, "little"), np.uint8)
-    return np.flatnonzero(np.unpackbits(bits, bitorder="little"))
+def _pairs(array: NDArray[np.int32], start: int, end: int) -> list[Item]:
+    return [(node, frame) for node, frame in array[start:end].tolist()]

@@ -21,9 +21,9 @@ from lipogram.grammars.utf8 import ByteRanges, byte_ranges
 
 ALL_BYTES = (1 << 256) - 1
 INFINITE = 1 << 60
-_CHUNK_BYTES = 32  # a literal's suffixes are nodes: chunks keep their total size linear
+_FEW_LITERALS = 64  # as many are alternatives like others; more are searched in a sorted list
 
-BYTES, LITERAL, SEQUENCE, CHOICE, REPEAT, LITERALS, BOTH, NOT, CALL = range(9)
+BYTES, CHAIN, SEQUENCE, CHOICE, REPEAT, LITERALS, BOTH, NOT, CALL = range(9)
 NOTHING, EMPTY = 0, 1  # the first two nodes: the empty language, the empty string
 
 Edge = tuple[int, int]  # (byte mask, rest)
@@ -93,8 +93,7 @@ class Residuals:
         return len(self._keys)
 
     def _new(self, key: Key, *, nullable: bool, is_boolean: bool, length: int | None) -> int:
-        if len(self._keys) >= self.max_nodes:
-            raise BudgetExceeded(f"the grammar needs more than {self.max_nodes} residual nodes")
+        self._check_room(1)
         node = self._ids[key] = len(self._keys)
         self._keys.append(key)
         self.nullable.append(nullable)
@@ -102,6 +101,10 @@ class Residuals:
         self._lengths.append(length)
         self._heads.append(None)
         return node
+
+    def _check_room(self, count: int) -> None:
+        if len(self._keys) + count > self.max_nodes:
+            raise BudgetExceeded(f"the grammar needs more than {self.max_nodes} residual nodes")
 
     # Constructors. Each returns a canonical node; NOTHING wherever nothing can match.
 
@@ -115,19 +118,31 @@ class Residuals:
         )
 
     def literal(self, text: bytes) -> int:
-        if len(text) > _CHUNK_BYTES:
-            node = EMPTY
-            starts = range(0, len(text), _CHUNK_BYTES)
-            for start in reversed(starts):
-                node = self.sequence(self.literal(text[start : start + _CHUNK_BYTES]), node)
+        return self.chain(text, EMPTY)
+
+    def chain(self, text: bytes, rest: int) -> int:
+        """`text` and then `rest`: one node a byte, numbered in a row; see `chain_of`."""
+        if not text or rest == NOTHING:
+            return rest
+        key = (CHAIN, text, 0, rest)
+        node = self._ids.get(key)
+        if node is not None:
             return node
-        if not text:
-            return EMPTY
-        key = (LITERAL, text)
-        node_or_none = self._ids.get(key)
-        if node_or_none is not None:
-            return node_or_none
-        return self._new(key, nullable=False, is_boolean=False, length=len(text))
+        count = len(text)
+        self._check_room(count)
+        node = self._ids[key] = len(self._keys)
+        self._keys += [(CHAIN, text, offset, rest) for offset in range(count)]
+        self.nullable += [False] * count
+        self.is_boolean += [self.is_boolean[rest]] * count
+        length = self._lengths[rest]
+        self._lengths += [None] * count if length is None else range(length + count, length, -1)
+        self._heads += [None] * count
+        return node
+
+    def chain_of(self, node: int) -> tuple[int, bytes, int] | None:
+        """The first node, the text and the rest of the chain that a node is part of, if it is."""
+        key = self._keys[node]
+        return (node - key[2], key[1], key[3]) if key[0] == CHAIN else None
 
     def sequence(self, first: int, rest: int) -> int:
         if first == NOTHING or rest == NOTHING:
@@ -136,6 +151,9 @@ class Residuals:
             return rest
         if rest == EMPTY:
             return first
+        key = self._keys[first]
+        if key[0] == CHAIN and key[3] == EMPTY:
+            return self.chain(key[1][key[2] :], rest)
         key = (SEQUENCE, first, rest)
         node = self._ids.get(key)
         if node is not None:
@@ -204,6 +222,8 @@ class Residuals:
 
     def literals(self, texts: Iterable[bytes]) -> int:
         members = tuple(sorted(set(texts)))
+        if len(members) <= _FEW_LITERALS:
+            return self.choice(map(self.literal, members))
         return self._literals(members, 0, len(members), 0)
 
     def _literals(self, texts: tuple[bytes, ...], low: int, high: int, depth: int) -> int:
@@ -296,6 +316,14 @@ class Residuals:
 
     # What a node can do.
 
+    def live_heads(self, node: int) -> Heads:
+        """The ways to go on that end somewhere."""
+        heads = self.heads(node)
+        if not self.is_boolean[node]:
+            return heads
+        edges = [edge for edge in heads.edges if self.is_alive(edge[1])]
+        return Heads(tuple(edges), heads.calls)
+
     def heads(self, node: int) -> Heads:
         """The ways to go on. Rests of boolean nodes may be dead: see `is_alive`."""
         found = self._heads[node]
@@ -307,8 +335,11 @@ class Residuals:
     def _bytes_heads(self, mask: int) -> Heads:
         return Heads(((mask, EMPTY),))
 
-    def _literal_heads(self, text: bytes) -> Heads:
-        return Heads(((1 << text[0], self.literal(text[1:])),))
+    def _chain_heads(self, text: bytes, offset: int, rest: int) -> Heads:
+        following = rest
+        if offset + 1 < len(text):
+            following = self._ids[(CHAIN, text, 0, rest)] + offset + 1
+        return Heads(((1 << text[offset], following),))
 
     def _sequence_heads(self, first: int, rest: int) -> Heads:
         heads = self.heads(first)
@@ -391,6 +422,8 @@ class Residuals:
         key = self._keys[node]
         if key[0] == SEQUENCE:
             return self.is_alive(key[1]) and self.is_alive(key[2])
+        if key[0] == CHAIN:
+            return self.is_alive(key[3])
         if key[0] == CHOICE:
             return any(self.is_alive(option) for option in key[1])
         if key[0] == REPEAT:
@@ -444,6 +477,8 @@ class Residuals:
             length = min(self.length(option) for option in key[1])
         elif op == REPEAT:
             length = key[2] * self.length(key[1])
+        elif op == CHAIN:
+            length = len(key[1]) - key[2] + self.length(key[3])
         elif op == LITERALS:
             _, _, low, high, depth, texts = key
             length = min(map(len, texts[low:high])) - depth
@@ -468,8 +503,9 @@ class Residuals:
                 todo.append(min(key[1], key=self.length))
             elif op == REPEAT:
                 todo += [key[1]] * key[2]
-            elif op == LITERAL:
-                pieces.append(key[1])
+            elif op == CHAIN:
+                pieces.append(key[1][key[2] :])
+                todo.append(key[3])
             elif op == BYTES:
                 pieces.append(_plainest(key[1]))
             elif op == LITERALS:
@@ -530,7 +566,7 @@ class Residuals:
 
 _DERIVE: dict[int, Callable[..., Heads]] = {
     BYTES: Residuals._bytes_heads,
-    LITERAL: Residuals._literal_heads,
+    CHAIN: Residuals._chain_heads,
     SEQUENCE: Residuals._sequence_heads,
     CHOICE: Residuals._choice_heads,
     REPEAT: Residuals._repeat_heads,

@@ -229,6 +229,7 @@ class TestConstrained:
         one = Job((), pairs, max_tokens=5)
         result = run(Autoregressive(TableModel.random(vocabulary, 0)), one)
         assert (result.text, result.finish.reason) == (b"abab", "length")
+        assert result.finish.usage.forced_tokens == 4
 
 
 class TestStop:

@@ -136,6 +136,7 @@ class _Run:
             return None
         self.tokens.append(token)
         self.left -= 1
+        self._forced_tokens += self.course.only is not None
         if token in self._vocabulary.eos_ids:
             self.reason = "stop"
             return None
@@ -144,7 +145,6 @@ class _Run:
     def _choose(self, row: Logits | None) -> int | None:
         """Draw until a token leaves room to close; after many in vain, close as planned."""
         if self.course.only is not None:
-            self._forced_tokens += 1
             drawn: Iterable[int] = (self.course.only,)
         else:
             assert row is not None

@@ -120,6 +120,14 @@ def test_counts_are_not_unrolled() -> None:
     assert len(automaton) < 300
 
 
+def test_a_repeated_intersection_has_no_dead_ends() -> None:
+    texts = ir.Literals((b"ab", b"b"))
+    item = ir.Intersection((texts, ir.Complement(ir.Literal(b"ab"))))
+    automaton = compile(ir.Grammar({"s": ir.Repeat(item, 0, 5)}, "s"))
+    assert automaton.next_bytes(automaton.start()) == {ord("b")}
+    assert automaton.accepts(b"bbbbb")
+
+
 @pytest.mark.parametrize(
     ("low", "high"), [(0, 0x10FFFF), (0x7F, 0x80), (0x7FF, 0x801), (0xE000, 0x10000), (0x41, 0x10FFFF)]
 )

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 
 from lipogram.grammars import ir
+from lipogram.grammars.derivatives import Derivatives
 from lipogram.grammars.errors import BudgetExceeded, GrammarError
-from lipogram.grammars.residuals import INFINITE, Residuals, children, postorder
+from lipogram.grammars.lowering import children, lower, postorder
+from lipogram.grammars.residuals import INFINITE
 
 # Bytes of a shortest member, and the latest-settled rule that it takes: see ShortestMembers.
 Measure = tuple[int, int]
@@ -31,9 +33,9 @@ class ShortestMembers:
     Raises GrammarError for a reference to a rule that does not exist.
     """
 
-    def __init__(self, grammar: ir.Grammar, residuals: Residuals) -> None:
+    def __init__(self, grammar: ir.Grammar, derivatives: Derivatives) -> None:
         self._grammar = grammar
-        self._residuals = residuals
+        self._derivatives = derivatives
         self._orders = {name: postorder(body) for name, body in grammar.rules.items()}
         self._boolean_nodes: dict[int, int] = {}
         self._measures: dict[str, Measure] = dict.fromkeys(grammar.rules, _DEAD)
@@ -78,10 +80,10 @@ class ShortestMembers:
                 case ir.Repeat(item, minimum):
                     todo += [item] * minimum
                 case ir.Intersection() | ir.Complement():
-                    pieces.append(self._residuals.shortest(self._boolean_node(expression), bytes))
+                    pieces.append(self._derivatives.shortest(self._boolean_node(expression), bytes))
                 case _:
                     pieces.append(
-                        self._residuals.shortest(self._residuals.lower(expression, {}), bytes)
+                        self._derivatives.shortest(lower(expression, {}, self._derivatives), bytes)
                     )
         return b"".join(pieces)
 
@@ -128,12 +130,12 @@ class ShortestMembers:
                 length, rank = values[id(item)]
                 return (min(minimum * length, INFINITE), rank) if minimum else (0, 0)
             case ir.Intersection() | ir.Complement():
-                return self._residuals.length(self._boolean_node(expression)), 0
+                return self._derivatives.length(self._boolean_node(expression)), 0
             case ir.Reference(rule):
                 return self._measures[rule]
 
     def _boolean_node(self, expression: ir.Expression) -> int:
         node = self._boolean_nodes.get(id(expression))
         if node is None:
-            node = self._boolean_nodes[id(expression)] = self._residuals.lower(expression, {})
+            node = self._boolean_nodes[id(expression)] = lower(expression, {}, self._derivatives)
         return node

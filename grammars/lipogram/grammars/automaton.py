@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 
 from lipogram.grammars import ir
 from lipogram.grammars.analysis import ShortestMembers, check_depth
+from lipogram.grammars.derivatives import Derivatives
 from lipogram.grammars.errors import BudgetExceeded, EmptyLanguage
+from lipogram.grammars.lowering import lower
 from lipogram.grammars.residuals import INFINITE, Residuals
 from lipogram.grammars.table import (
     BODY,
@@ -93,7 +95,8 @@ class Automaton:
         self._budget = budget
         self.lock = threading.RLock()
         self._residuals = Residuals(budget.max_nodes)
-        self._members = ShortestMembers(grammar, self._residuals)
+        self._derivatives = Derivatives(self._residuals)
+        self._members = ShortestMembers(grammar, self._derivatives)
         if self._members.length(grammar.start) >= INFINITE:
             raise EmptyLanguage("no text satisfies the grammar")
         self._names = tuple(grammar.rules)
@@ -174,7 +177,7 @@ class Automaton:
             pieces = []
             while step is not None:
                 node, frame = step
-                pieces.append(self._residuals.shortest(node, self._rule_text))
+                pieces.append(self._derivatives.shortest(node, self._rule_text))
                 step = self._exit_lengths[frame][1]
             return b"".join(pieces)
 
@@ -228,7 +231,7 @@ class Automaton:
 
     def _body(self, rule: int) -> int:
         expression = self.grammar.rules[self._names[rule]]
-        return self._residuals.lower(expression, self._rules)
+        return lower(expression, self._rules, self._derivatives)
 
     def _publish(self, node: int) -> None:
         """Write a residual's heads where compiled code reads them; a chain's all at once."""
@@ -236,7 +239,7 @@ class Automaton:
         if chain is not None:
             self._publish_chain(*chain)
             return
-        heads = self._residuals.live_heads(node)
+        heads = self._derivatives.live_heads(node)
         edges = [(self._mask_id(mask), rest) for mask, rest in heads.edges]
         self._grow(edges=self._edge_count + len(edges), calls=self._call_count + len(heads.calls))
         edge_end, call_end = self._edge_count + len(edges), self._call_count + len(heads.calls)
@@ -288,7 +291,7 @@ class Automaton:
 
     def _item_length(self, item: Item) -> int:
         node, frame = item
-        return self._residuals.length(node) + self._exit_length(frame)
+        return self._derivatives.length(node) + self._exit_length(frame)
 
     def _exit_length(self, frame: int) -> int:
         """The fewest bytes from the return of `frame` to the end of the text."""
@@ -322,7 +325,7 @@ class Automaton:
                 for item in self.callers(frame):
                     node, caller = item
                     beyond = lengths.get(caller) or self._exit_lengths[caller]
-                    length = self._residuals.length(node) + beyond[0]
+                    length = self._derivatives.length(node) + beyond[0]
                     if length < lengths[frame][0]:
                         lengths[frame] = (length, item)
                         is_changed = True

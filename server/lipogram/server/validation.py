@@ -11,12 +11,15 @@ _NO_SUCH_BRANCH = {"union_tag_invalid", "union_tag_not_found"}
 
 
 def invalid(errors: Sequence[Mapping[str, Any]], body: object) -> InvalidRequest:
-    """The error to report of those that pydantic lists: the one deepest inside `body`.
+    """The error to report of those that pydantic lists.
 
-    A union lists the errors of all its branches; the deepest comes from the likeliest one.
+    A union lists the errors of all its branches: one about a value of the right type is likelier
+    meant than one about the type, and one deep inside likelier than one further out.
     """
     located = [(_path(error["loc"][1:], body), error) for error in errors]
-    path, error = max(located, key=lambda entry: len(entry[0]))
+    path, error = max(
+        located, key=lambda entry: (not entry[1]["type"].endswith("_type"), len(entry[0]))
+    )
     param = _param(path) or None
     if error["type"] == "extra_forbidden":
         return InvalidRequest(f"Unknown parameter: {param!r}.", param=param)

@@ -8,7 +8,7 @@ from typing import Any
 
 from lipogram.grammars import ir, json_schema
 from lipogram.grammars import lark_tree as tree
-from lipogram.grammars.errors import BudgetExceeded, Unsupported
+from lipogram.grammars.errors import BudgetExceeded, GrammarError, Unsupported
 from lipogram.grammars.lark_source import LarkSource
 
 MAX_CHUNKS = 20_000
@@ -20,14 +20,21 @@ def schema(
 ) -> tuple[ir.Expression, ir.Report]:
     """The texts of the values that the schema allows; its rules are added under their own names.
 
-    Raises what `json_schema.parse` raises.
+    Raises what `json_schema.parse` raises, with the block's line and column.
     """
-    grammar = json_schema.parse(source.blocks[node.at])
+    where = source.where(node.at)
+    try:
+        grammar = json_schema.parse(source.blocks[node.at])
+    except GrammarError as error:
+        line, column = source.position(node.at)
+        message = f"in the %json at {where}: {error.message}"
+        raise type(error)(
+            message, pointer=error.pointer, keyword=error.keyword, line=line, column=column
+        ) from error
     prefix = f"%json{node.at}/"
     names = {name: prefix + name for name in grammar.rules}
     for name, body in grammar.rules.items():
         rules[names[name]] = _Renaming(names).rename(body)
-    where = source.where(node.at)
     return ir.Reference(names[grammar.start]), ir.Report(
         tuple(f"{where}: in %json, {entry}" for entry in grammar.report.narrowed),
         tuple(f"{where}: in %json, {entry}" for entry in grammar.report.warnings),
@@ -91,4 +98,4 @@ def _chunks(source: LarkSource, node: tree.Embedded) -> list[str]:
         raise source.error(f"expected {expected} for {form}", node.at)
     if form == "substring_chunks":
         return items
-    return list(value) if form == "substring_chars" else re.findall(r"\w+|\W", value)
+    return list(value) if form == "substring_chars" else re.findall(r"\w+|\s+|[^\w\s]+", value)

@@ -1,0 +1,220 @@
+"""What Lark grammars mean: constructs that lark itself cannot judge, and those it decides apart."""
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+
+from lipogram.grammars import compile, json_schema, lark
+
+DATA = Path(__file__).parent.parent / "data" / "lark"
+
+
+def accepts(grammar: str, text: str, **options) -> bool:
+    return compile(lark.parse(grammar, **options)).accepts(text.encode())
+
+
+# (grammar, members, others)
+MEANINGS = {
+    "empty terminal": ('start: "a" /[a-z]*/ "b"', ["ab", "aab", "abb"], ["a", "b"]),
+    "empty string": ('start: "" "a" ""', ["a"], [""]),
+    "free text before a marker": (
+        'start: "<think>" /(.|\\n)*/ "</think>"',
+        ["<think></think>", "<think>hi\n</thin</think>", "<think></think></think>"],
+        ["<think>hi", "</think>"],
+    ),
+    "longest alternative": ('start: A B\nA: /a|ab/\nB: /b|c/', ["ab", "abb", "abc"], ["a"]),
+    "counts in braces": (
+        'start: "a"{2} "b"{1,2} "c"{,1} "d"{2,}',
+        ["aabdd", "aabbcdddd"],
+        ["abdd", "aabbbdd", "aabccdd", "aabd"],
+    ),
+    "code points": ('start: "é".."î" /./ "😀"', ["éx😀", "ëあ😀"], ["zx😀", "é\n😀"]),
+    "surrogate pair": (r'start: "\ud83d\ude00" "\U0001F600"', ["😀😀"], ["😀"]),
+    "and, not": (
+        'start: NAME "!"\nNAME: /[a-z]+/ & ~("if" | "in") & ~/x.*/ | "0"',
+        ["i!", "iff!", "0!"],
+        ["if!", "in!", "xy!", "!"],
+    ),
+    "not binds tighter than +": ('start: A\nA: ~"a"+ & /[ab]*/', ["", "b", "aa", "ba"], ["a"]),
+    "double not": ('start: A\nA: ~~"a"', ["a"], ["", "b"]),
+    "not is text": ('start: A\nA: ~"a"', ["", "b", "é", "aa"], ["a"]),
+    "lazy": (
+        'start: head "=" INT\nhead[lazy]: /.*/ "<f"\n%import common.INT',
+        ["x<f=1", "<f=23"],
+        ["<f<f=1", "x=1"],
+    ),
+    "suffix": ('start: t "b"*\nt[suffix="</"]: /[^b]*/', ["a</", "</bb"], ["a</a</", "b</"]),
+    "suffix by name": ('start: t\nt[suffix=END]: /.*/\nEND: ";" | "."', ["a;", "."], ["a;.", "a"]),
+    "substring of chunks": (
+        'start: "<" %regex {"substring_chunks": ["abc", "de", "fg"]} ">"',
+        ["<>", "<abc>", "<de>", "<abcde>", "<defg>", "<abcdefg>"],
+        ["<ab>", "<cde>", "<abcfg>"],
+    ),
+    "substring of words": (
+        'start: S\nS: %regex {"substring_words": "foo bar.  baz"}',
+        ["foo bar", ".  baz", ""],
+        ["fo", ". baz", "foobar"],
+    ),
+    "substring of characters": (
+        'start: %regex {"substring_chars": "ab\\u00e9"}',
+        ["a", "bé", "abé"],
+        ["aé"],
+    ),
+    "json": (
+        'start: "<call>" %json {"type": "object", "properties": {"a": {"const": 1}},'
+        ' "required": ["a"], "additionalProperties": false} "</call>" | x\n'
+        'x: %json {\n  "enum": ["}", "#//"]\n}  // and so on',
+        ['<call>{"a":1}</call>', '"}"', '"#//"'],
+        ['<call>{"a":2}</call>', '"x"', "<call></call>"],
+    ),
+    "llguidance options": (
+        '%llguidance {"allow_initial_skip": true}\nstart: "a"\n%ignore " "',
+        ["a", "  a"],
+        ["a "],
+    ),
+    "comments": (
+        'start: a "//" /#|\\/\\// # "x"\n  // | "y"\n  | "z"\n# end\na: "#" // done',
+        ["#//#", "#////", "z"],
+        ["y", "x", "#//x"],
+    ),
+    "lines": ('start: ("a"\n  "b") [\n"c"\n] \\\n  "d"\r\n\r\n\n  | "e"', ["abd", "abcd", "e"], ["ab"]),
+    "bar first": ('start:\n  | "a"', ["", "a"], ["aa"]),
+    "hyphens": ('start: two-words->one\ntwo-words: "a" A-B\nA-B: "b"', ["ab"], ["a"]),
+    "regex flags": ('start: /a b # c/xi /./s', ["AB\n", "abx"], ["a b", "ab"]),
+}
+
+
+@pytest.mark.parametrize(("grammar", "members", "others"), MEANINGS.values(), ids=MEANINGS)
+def test_meaning(grammar, members, others):
+    automaton = compile(lark.parse(grammar))
+    assert [text for text in members + others if automaton.accepts(text.encode())] == members
+
+
+def test_not_excludes_invalid_utf8():
+    assert not compile(lark.parse('start: A\nA: ~"a"')).is_live(b"\xff")
+
+
+PATCH = """*** Begin Patch
+*** Add File: a b.txt
++one
++
+*** Update File: c.py
+*** Move to: d.py
+@@ def f():
+-x
++
+ y
+*** End of File
+*** Delete File: e
+*** End Patch"""
+
+
+def test_patch_grammar():
+    """Its lines may be empty, so lark refuses it; its last newline is optional."""
+    automaton = compile(lark.parse((DATA / "apply_patch.lark").read_text()))
+    assert automaton.accepts(PATCH.encode())
+    assert automaton.accepts(PATCH.encode() + b"\n")
+    assert not automaton.accepts(PATCH.encode() + b"\n\n")
+    assert not automaton.accepts(PATCH.replace("+\n", "\n").encode())
+    assert automaton.is_live(PATCH[:60].encode())
+
+
+@pytest.mark.parametrize(
+    ("initial", "trailing", "members"),
+    [
+        (False, False, ["a b"]),
+        (True, False, ["a b", " a b", "  a  b"]),
+        (False, True, ["a b", "a b ", " "]),
+        (True, True, ["a b", " a b", "a b ", "  a  b", " "]),
+    ],
+)
+def test_ignored_text_at_the_ends(initial, trailing, members):
+    grammar = 'start: ["a" "b"]\n%ignore / /'
+    options = {"allow_initial_skip": initial, "allow_trailing_skip": trailing}
+    texts = ["a b", " a b", "a b ", "  a  b", " "]
+    assert [text for text in texts if accepts(grammar, text, **options)] == members
+
+
+def test_max_skip_narrows():
+    text = 'start: "a" "b"\n%ignore /[ \\n]+/\n%ignore /#.*\\n/'
+    grammar = lark.parse(text, max_skip=3)
+    automaton = compile(grammar)
+    assert not grammar.report.exact
+    assert lark.parse(text).report.exact
+    assert automaton.accepts(b"a   b")
+    assert automaton.accepts(b"a#x\nb")
+    assert not automaton.accepts(b"a    b")
+    assert not automaton.accepts(b"a #x\nb")
+
+
+def test_ignored_text_is_not_inside_terminals_or_json():
+    assert not accepts('start: T "c"\nT: "a" "b"\n%ignore "_"', "a_bc")
+    grammar = 'start: "x" %json {"const": [1, 2]} "y"\n%ignore "_"'
+    inner = compile(json_schema.parse({"const": [1, 2]}))
+    json_text = inner.shortest(inner.start()).decode()
+    assert accepts(grammar, f"x_{json_text}__y")
+    assert not accepts(grammar, f"x{json_text[0]}_{json_text[1:]}y")
+
+
+def test_json_keeps_its_report():
+    schema = {"type": "array", "uniqueItems": True, "items": {"type": "number"}, "maxItems": 2}
+    alone = json_schema.parse(schema).report
+    report = lark.parse(f'start: "a" | %json {json.dumps(schema)}').report
+    assert len(report.narrowed) == len(alone.narrowed)
+    assert all(entry.startswith("1:20: in %json, ") for entry in report.narrowed)
+
+
+def test_another_start():
+    assert accepts('start: "a"\nother: start "b"', "ab", start="other")
+
+
+def test_warnings():
+    grammar = lark.parse('start:\n  | "a"\nunused: X\nX: "b"\nY: "c"\n%ignore Y')
+    assert grammar.report.warnings == (
+        '1:1: start may be empty, because "|" comes first in it',
+        "3:1: unused is never used",
+        "4:1: X is never used",
+    )
+
+
+def test_common_terminals_are_what_lark_has():
+    """Against the regexes that lark builds; those with look-behind are given here by hand."""
+    import itertools
+    import re
+
+    from lark import Lark
+
+    by_hand = {"ESCAPED_STRING": r'"(?:[^"\\\n]|\\.)*"', "C_COMMENT": r"/\*(?:(?!\*/)[\s\S])*\*/"}
+    alphabets = {"ESCAPED_STRING": '"\\a\n', "C_COMMENT": "/*a\n"}
+    names = (
+        "DIGIT HEXDIGIT INT SIGNED_INT DECIMAL FLOAT SIGNED_FLOAT NUMBER SIGNED_NUMBER "
+        "ESCAPED_STRING LCASE_LETTER UCASE_LETTER LETTER WORD CNAME WS_INLINE WS CR LF NEWLINE "
+        "SH_COMMENT CPP_COMMENT C_COMMENT SQL_COMMENT _EXP"
+    ).split()
+    for name in names:
+        imported = f"start: {name}\n%import common.{name}"
+        automaton = compile(lark.parse(imported))
+        (terminal,) = Lark(imported, parser="lalr").terminals
+        judge = re.compile(by_hand.get(name) or terminal.pattern.to_regexp())
+        alphabet = alphabets.get(name, "1a_E.+-/# \n\r\tZ")
+        for length in range(6 if len(alphabet) < 5 else 4):
+            for letters in itertools.product(alphabet, repeat=length):
+                text = "".join(letters)
+                assert automaton.accepts(text.encode()) == bool(judge.fullmatch(text)), (name, text)
+
+
+def test_threads_share_the_parser():
+    grammars: dict[int, bool] = {}
+
+    def run(number: int) -> None:
+        grammar = f'start: "x{number}" a\na: %json {{"const": {number}}}'
+        grammars[number] = accepts(grammar, f"x{number}{number}")
+
+    threads = [threading.Thread(target=run, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert grammars == dict.fromkeys(range(8), True)

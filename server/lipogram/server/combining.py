@@ -77,10 +77,9 @@ def _lark_or_gbnf(text: str) -> Parsed:
 
 
 def _json_schema(source: Source) -> ir.Grammar:
-    schema = json.loads(source.definition)
     if source.compact:
-        return json_schema.parse(schema, whitespace="compact")
-    return json_schema.parse(schema)
+        return json_schema.parse(source.definition, whitespace="compact")
+    return json_schema.parse(source.definition)
 
 
 _PARSERS: dict[str, Callable[[Source], ir.Grammar]] = {

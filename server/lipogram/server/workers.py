@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -19,7 +20,10 @@ from lipogram.server.compile_messages import (
 )
 from lipogram.server.errors import NotReady
 
-_START_SECONDS = 60.0
+_START_SECONDS = 300.0  # on the first start ever, the engine's kernels are compiled
+_RETRY_SECONDS = 1.0
+
+_LOG = logging.getLogger("lipogram.server")
 
 
 class WorkerPool:
@@ -64,7 +68,7 @@ class WorkerPool:
         """
         if self._closed:
             raise NotReady("the server is stopping")
-        process = await self._idle.get()
+        process = await self._living()
         intact = False
         try:
             async with asyncio.timeout(self._seconds):
@@ -86,12 +90,31 @@ class WorkerPool:
                 await self._kill(process)
                 self._replace()
 
+    async def _living(self) -> Process:
+        """An idle worker that has not died in the meantime."""
+        process = await self._idle.get()
+        while process.returncode is not None:
+            self._running.discard(process)
+            self._replace()
+            process = await self._idle.get()
+        return process
+
     def _replace(self) -> None:
         if self._closed:
             return
-        task = asyncio.create_task(self._spawn())
+        task = asyncio.create_task(self._started())
         self._starting.add(task)
         task.add_done_callback(self._starting.discard)
+
+    async def _started(self) -> None:
+        """Starts a worker, however often it takes."""
+        while not self._closed:
+            try:
+                await self._spawn()
+                return
+            except (OSError, TimeoutError, asyncio.IncompleteReadError):
+                _LOG.exception("a compile worker did not start")
+                await asyncio.sleep(_RETRY_SECONDS)
 
     async def _spawn(self) -> None:
         process = await asyncio.create_subprocess_exec(

@@ -201,6 +201,16 @@ class TestConstrained:
         assert logprob is not None
         assert logprob < -9000
 
+    def test_the_plan_is_kept_where_a_new_one_would_be_longer(self) -> None:
+        """Of completions with equally many bytes any may be the shortest; not so their tokens."""
+        rule = choices(b"bab", b"bzw")
+        after_b = rule.automaton.step(rule.start(), ord("b"))
+        shortest = rule.automaton.shortest
+        answers = {rule.start(): b"bab", after_b: b"zw"}
+        rule.automaton.shortest = lambda state: answers.get(state) or shortest(state)  # type: ignore[method-assign]
+        result = run(Autoregressive(says(b"b", b"z")), Job(PROMPT, rule, GREEDY, max_tokens=2))
+        assert result.text == b"bab"
+
     def test_a_vocabulary_that_cannot_spell_is_a_dead_end(self) -> None:
         vocabulary = Vocabulary.from_tokens([b"a", b"</s>"], (1,))
         model = TableModel.random(vocabulary, 0)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import ChainMap, defaultdict
+from collections.abc import Iterable, Mapping
+from heapq import heappop, heappush
 
 from lipogram.grammars import ir
 from lipogram.grammars.derivatives import Derivatives
@@ -36,22 +38,53 @@ class ShortestMembers:
     def __init__(self, grammar: ir.Grammar, derivatives: Derivatives) -> None:
         self._grammar = grammar
         self._derivatives = derivatives
-        self._orders = {name: postorder(body) for name, body in grammar.rules.items()}
         self._boolean_nodes: dict[int, int] = {}
         self._measures: dict[str, Measure] = dict.fromkeys(grammar.rules, _DEAD)
+        self._fixed: dict[int, Measure] = {}  # by id: expressions without references
+        self._varying: dict[str, list[ir.Expression]] = {}
         self._parts: dict[str, dict[int, Measure]] = {}
-        users = self._users()
-        todo: dict[str, None] = dict.fromkeys(reversed(list(grammar.rules)))
+        uses = {name: self._split(name) for name in grammar.rules}
+        self._settle(uses)
+
+    def _split(self, name: str) -> list[str]:
+        """Measure what does not depend on other rules, once; the rules that the rest refers to."""
+        varying: list[ir.Expression] = []
+        varying_ids: set[int] = set()
+        uses: dict[str, None] = {}
+        for expression in postorder(self._grammar.rules[name], self._fixed):
+            if isinstance(expression, ir.Reference):
+                if expression.rule not in self._measures:
+                    raise GrammarError(f"rule {name!r} refers to {expression.rule!r}: no such rule")
+                uses[expression.rule] = None
+            elif varying_ids.isdisjoint(map(id, children(expression))):
+                self._fixed[id(expression)] = self._measure(expression, self._fixed)
+                continue
+            varying.append(expression)
+            varying_ids.add(id(expression))
+        self._varying[name] = varying
+        return list(uses)
+
+    def _settle(self, uses: dict[str, list[str]]) -> None:
+        """Lower the lengths until none falls, rules that are used before those that use them."""
+        order = {name: index for index, name in enumerate(_depth_first(uses))}
+        users: dict[str, list[str]] = defaultdict(list)
+        for name, used in uses.items():
+            for rule in used:
+                users[rule].append(name)
+        todo = [(index, name) for name, index in order.items()]
+        waiting = set(order)
         rank = 0
         while todo:
-            name = next(iter(todo))
-            del todo[name]
-            body = id(grammar.rules[name])
-            length = self._measure_parts(name)[body][0]
+            _, name = heappop(todo)
+            waiting.discard(name)
+            length = self._measure_parts(name)[id(self._grammar.rules[name])][0]
             if length < self._measures[name][0]:
                 rank += 1
                 self._measures[name] = (length, rank)
-                todo.update(dict.fromkeys(users[name]))
+                for user in users[name]:
+                    if user not in waiting:
+                        waiting.add(user)
+                        heappush(todo, (order[user], user))
 
     @property
     def lengths(self) -> tuple[int, ...]:
@@ -66,6 +99,7 @@ class ShortestMembers:
         """A shortest member of a rule that has one."""
         pieces: list[bytes] = []
         parts: dict[int, Measure] = {}
+        known = ChainMap(parts, self._fixed)
         todo: list[ir.Expression] = [ir.Reference(rule)]
         while todo:
             expression = todo.pop()
@@ -76,7 +110,7 @@ class ShortestMembers:
                 case ir.Sequence(items):
                     todo += reversed(items)
                 case ir.Choice(options):
-                    todo.append(min(options, key=lambda option: parts[id(option)]))
+                    todo.append(min(options, key=lambda option: known[id(option)]))
                 case ir.Repeat(item, minimum):
                     todo += [item] * minimum
                 case ir.Intersection() | ir.Complement():
@@ -87,30 +121,22 @@ class ShortestMembers:
                     )
         return b"".join(pieces)
 
-    def _users(self) -> dict[str, set[str]]:
-        users: dict[str, set[str]] = defaultdict(set)
-        for name, order in self._orders.items():
-            for expression in order:
-                if isinstance(expression, ir.Reference):
-                    if expression.rule not in self._grammar.rules:
-                        raise GrammarError(
-                            f"rule {name!r} refers to {expression.rule!r}: no such rule"
-                        )
-                    users[expression.rule].add(name)
-        return users
-
     def _final_parts(self, rule: str) -> dict[int, Measure]:
         if rule not in self._parts:
             self._parts[rule] = self._measure_parts(rule)
         return self._parts[rule]
 
     def _measure_parts(self, rule: str) -> dict[int, Measure]:
+        """The measures of all parts of a rule that depend on other rules, and of its body."""
         values: dict[int, Measure] = {}
-        for expression in self._orders[rule]:
-            values[id(expression)] = self._measure(expression, values)
+        known = ChainMap(values, self._fixed)
+        for expression in self._varying[rule]:
+            values[id(expression)] = self._measure(expression, known)
+        body = id(self._grammar.rules[rule])
+        values[body] = known[body]
         return values
 
-    def _measure(self, expression: ir.Expression, values: dict[int, Measure]) -> Measure:
+    def _measure(self, expression: ir.Expression, values: Mapping[int, Measure]) -> Measure:
         match expression:
             case ir.Literal(text):
                 return len(text), 0
@@ -139,3 +165,20 @@ class ShortestMembers:
         if node is None:
             node = self._boolean_nodes[id(expression)] = lower(expression, {}, self._derivatives)
         return node
+
+
+def _depth_first(uses: Mapping[str, Iterable[str]]) -> list[str]:
+    """The rules, each after the ones it uses, as far as cycles allow."""
+    order: list[str] = []
+    seen: set[str] = set()
+    for root in uses:
+        stack = [(root, False)]
+        while stack:
+            name, is_done = stack.pop()
+            if is_done:
+                order.append(name)
+            elif name not in seen:
+                seen.add(name)
+                stack.append((name, True))
+                stack += [(used, False) for used in uses[name]]
+    return order

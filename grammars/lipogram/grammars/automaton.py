@@ -68,6 +68,7 @@ class Budget:
     max_depth: int = 200
     max_nodes: int = 300_000
     max_states: int = 100_000
+    max_shortest_bytes: int = 1 << 20
 
 
 def compile(grammar: ir.Grammar, *, budget: Budget | None = None) -> Automaton:
@@ -97,8 +98,10 @@ class Automaton:
         self._residuals = Residuals(budget.max_nodes)
         self._derivatives = Derivatives(self._residuals)
         self._members = ShortestMembers(grammar, self._derivatives)
-        if self._members.length(grammar.start) >= INFINITE:
+        shortest = self._members.length(grammar.start)
+        if shortest >= INFINITE:
             raise EmptyLanguage("no text satisfies the grammar")
+        self._check_shortest(shortest)
         self._names = tuple(grammar.rules)
         self._rules = {name: index for index, name in enumerate(self._names)}
         self._residuals.rule_lengths = self._members.lengths
@@ -171,7 +174,11 @@ class Automaton:
         return bytes(forced)
 
     def shortest(self, state: State) -> bytes:
-        """A shortest text that completes the state. Cost: its length and the stack's depth."""
+        """A shortest text that completes the state. Cost: its length and the stack's depth.
+
+        Raises BudgetExceeded where it would be longer than the budget's max_shortest_bytes.
+        """
+        self._check_shortest(self.shortest_length(state))
         with self.lock:
             step: Item | None = min(self.items(state), key=self._item_length)
             pieces = []
@@ -282,6 +289,13 @@ class Automaton:
             raise BudgetExceeded(f"the grammar needs more than {rows} states")
         self._grow()
         self.table = with_room(self.table, size)
+
+    def _check_shortest(self, length: int) -> None:
+        if length > self._budget.max_shortest_bytes:
+            raise BudgetExceeded(
+                f"the shortest text has {length} bytes, "
+                f"more than the {self._budget.max_shortest_bytes} allowed"
+            )
 
     def _rule_text(self, rule: int) -> bytes:
         text = self._rule_texts.get(rule)

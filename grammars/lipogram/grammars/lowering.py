@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from lipogram.grammars import ir
 from lipogram.grammars.derivatives import Derivatives
@@ -71,8 +71,11 @@ def children(expression: ir.Expression) -> tuple[ir.Expression, ...]:
     return ()
 
 
-def postorder(root: ir.Expression) -> list[ir.Expression]:
-    """Every distinct sub-expression object, children first; iterative, for any depth."""
+def postorder(root: ir.Expression, known: Container[int] = frozenset()) -> list[ir.Expression]:
+    """Every distinct sub-expression object, children first; iterative, for any depth.
+
+    Objects whose id is in `known`, and what is below them, are left out.
+    """
     order: list[ir.Expression] = []
     seen: set[int] = set()
     stack: list[tuple[ir.Expression, bool]] = [(root, False)]
@@ -80,7 +83,7 @@ def postorder(root: ir.Expression) -> list[ir.Expression]:
         expression, is_done = stack.pop()
         if is_done:
             order.append(expression)
-        elif id(expression) not in seen:
+        elif id(expression) not in seen and id(expression) not in known:
             seen.add(id(expression))
             stack.append((expression, True))
             stack += [(child, False) for child in children(expression)]

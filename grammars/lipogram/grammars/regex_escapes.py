@@ -6,10 +6,11 @@ import unicodedata
 from typing import Literal
 
 from lipogram.grammars import regex_classes as classes
-from lipogram.grammars.errors import GrammarError, Unsupported
+from lipogram.grammars.errors import BudgetExceeded, GrammarError, Unsupported
 from lipogram.grammars.regex_classes import Ranges
 
 Dialect = Literal["python", "ecma", "rust"]
+MAX_BRACKET_DEPTH = 50
 
 _CONTROLS = {"f": 0x0C, "n": 0x0A, "r": 0x0D, "t": 0x09, "v": 0x0B}
 _HEX = frozenset("0123456789abcdefABCDEF")
@@ -23,6 +24,7 @@ class CharacterReader:
         self.pattern = pattern
         self.dialect = dialect
         self.position = 0
+        self.brackets = 0
         self.ignore_case = False
         self.ascii = dialect == "ecma"
 
@@ -206,6 +208,11 @@ class CharacterReader:
     def bracket(self) -> Ranges:
         """The set of the bracketed class at the cursor (after its opening bracket)."""
         start = self.position - 1
+        self.brackets += 1
+        if self.brackets > MAX_BRACKET_DEPTH:
+            raise BudgetExceeded(
+                f"classes are nested deeper than {MAX_BRACKET_DEPTH}", line=1, column=start + 1
+            )
         negated = self.take("^")
         members: Ranges = ()
         first = True
@@ -222,6 +229,7 @@ class CharacterReader:
                     break
             members = classes.union(members, self._class_item())
             first = False
+        self.brackets -= 1
         members = self.folded(members)
         return classes.negate(members) if negated else members
 

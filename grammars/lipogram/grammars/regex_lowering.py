@@ -244,8 +244,8 @@ class _Lowering:
         found = self._ahead(look, _Left("unknown"))
         bad = found if look.negated else ir.Intersection((ANY_TEXT, ir.Complement(found)))
         rest = ir.EMPTY if left.ended else then(_Left("unknown"))
-        if rest == ANY_TEXT and node.minimum == 0:
-            return _joined(left.pending, rest)
+        if rest == ANY_TEXT and node.minimum <= MAX_UNROLLED:
+            return self.run(Concatenation((node.item,) * node.minimum), left, then)
         ends = rest.options if isinstance(rest, ir.Choice) else (rest,)
         run = ir.Repeat(plain(characters), node.minimum, node.maximum)
         whole: list[ir.Expression] = []
@@ -276,6 +276,8 @@ class _Lowering:
         rest = then(here)
         if ir.NOTHING in (rest, left.pending):
             return ir.NOTHING
+        if rest == ir.EMPTY:
+            return left.pending if matches_empty(found) != look.negated else ir.NOTHING
         if look.negated:
             found = ir.Complement(found)
         both = found if rest == ANY_TEXT and not look.negated else ir.Intersection((rest, found))

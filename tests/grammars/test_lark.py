@@ -1,10 +1,13 @@
 """What Lark grammars mean: constructs that lark itself cannot judge, and those it decides apart."""
 
+import itertools
 import json
+import re
 import threading
 from pathlib import Path
 
 import pytest
+from lark import Lark
 
 from lipogram.grammars import compile, json_schema, lark
 
@@ -24,7 +27,7 @@ MEANINGS = {
         ["<think></think>", "<think>hi\n</thin</think>", "<think></think></think>"],
         ["<think>hi", "</think>"],
     ),
-    "longest alternative": ('start: A B\nA: /a|ab/\nB: /b|c/', ["ab", "abb", "abc"], ["a"]),
+    "longest alternative": ("start: A B\nA: /a|ab/\nB: /b|c/", ["ab", "abb", "abc"], ["a"]),
     "counts in braces": (
         'start: "a"{2} "b"{1,2} "c"{,1} "d"{2,}',
         ["aabdd", "aabbcdddd"],
@@ -79,10 +82,14 @@ MEANINGS = {
         ["#//#", "#////", "z"],
         ["y", "x", "#//x"],
     ),
-    "lines": ('start: ("a"\n  "b") [\n"c"\n] \\\n  "d"\r\n\r\n\n  | "e"', ["abd", "abcd", "e"], ["ab"]),
+    "lines": (
+        'start: ("a"\n  "b") [\n"c"\n] \\\n  "d"\r\n\r\n\n  | "e"',
+        ["abd", "abcd", "e"],
+        ["ab"],
+    ),
     "bar first": ('start:\n  | "a"', ["", "a"], ["aa"]),
     "hyphens": ('start: two-words->one\ntwo-words: "a" A-B\nA-B: "b"', ["ab"], ["a"]),
-    "regex flags": ('start: /a b # c/xi /./s', ["AB\n", "abx"], ["a b", "ab"]),
+    "regex flags": ("start: /a b # c/xi /./s", ["AB\n", "abx"], ["a b", "ab"]),
 }
 
 
@@ -159,11 +166,11 @@ def test_ignored_text_is_not_inside_terminals_or_json():
 
 
 def test_json_keeps_its_report():
-    schema = {"type": "array", "uniqueItems": True, "items": {"type": "number"}, "maxItems": 2}
+    schema = {"type": "string", "format": "date-time"}
     alone = json_schema.parse(schema).report
     report = lark.parse(f'start: "a" | %json {json.dumps(schema)}').report
-    assert len(report.narrowed) == len(alone.narrowed)
-    assert all(entry.startswith("1:20: in %json, ") for entry in report.narrowed)
+    assert report.narrowed == tuple(f"1:20: in %json, {entry}" for entry in alone.narrowed)
+    assert not report.exact
 
 
 def test_another_start():
@@ -179,30 +186,28 @@ def test_warnings():
     )
 
 
-def test_common_terminals_are_what_lark_has():
-    """Against the regexes that lark builds; those with look-behind are given here by hand."""
-    import itertools
-    import re
+COMMON = [
+    *("DIGIT", "HEXDIGIT", "INT", "SIGNED_INT", "DECIMAL", "FLOAT", "SIGNED_FLOAT", "NUMBER"),
+    *("SIGNED_NUMBER", "ESCAPED_STRING", "LCASE_LETTER", "UCASE_LETTER", "LETTER", "WORD", "CNAME"),
+    *("WS_INLINE", "WS", "CR", "LF", "NEWLINE", "SH_COMMENT", "CPP_COMMENT", "C_COMMENT"),
+    *("SQL_COMMENT", "_EXP"),
+]
+BY_HAND = {"ESCAPED_STRING": r'"(?:[^"\\\n]|\\.)*"', "C_COMMENT": r"/\*(?:(?!\*/)[\s\S])*\*/"}
+ALPHABETS = {"ESCAPED_STRING": '"\\a\n', "C_COMMENT": "/*a\n"}
 
-    from lark import Lark
 
-    by_hand = {"ESCAPED_STRING": r'"(?:[^"\\\n]|\\.)*"', "C_COMMENT": r"/\*(?:(?!\*/)[\s\S])*\*/"}
-    alphabets = {"ESCAPED_STRING": '"\\a\n', "C_COMMENT": "/*a\n"}
-    names = (
-        "DIGIT HEXDIGIT INT SIGNED_INT DECIMAL FLOAT SIGNED_FLOAT NUMBER SIGNED_NUMBER "
-        "ESCAPED_STRING LCASE_LETTER UCASE_LETTER LETTER WORD CNAME WS_INLINE WS CR LF NEWLINE "
-        "SH_COMMENT CPP_COMMENT C_COMMENT SQL_COMMENT _EXP"
-    ).split()
-    for name in names:
-        imported = f"start: {name}\n%import common.{name}"
-        automaton = compile(lark.parse(imported))
-        (terminal,) = Lark(imported, parser="lalr").terminals
-        judge = re.compile(by_hand.get(name) or terminal.pattern.to_regexp())
-        alphabet = alphabets.get(name, "1a_E.+-/# \n\r\tZ")
-        for length in range(6 if len(alphabet) < 5 else 4):
-            for letters in itertools.product(alphabet, repeat=length):
-                text = "".join(letters)
-                assert automaton.accepts(text.encode()) == bool(judge.fullmatch(text)), (name, text)
+@pytest.mark.parametrize("name", COMMON)
+def test_common_terminals_are_what_lark_has(name):
+    """By lark's own regexes, except for two whose lazy repetition means more than a language."""
+    imported = f"start: {name}\n%import common.{name}"
+    automaton = compile(lark.parse(imported))
+    (terminal,) = Lark(imported, parser="lalr").terminals
+    judge = re.compile(BY_HAND.get(name) or terminal.pattern.to_regexp())
+    alphabet = ALPHABETS.get(name, "1a_E.+-/# \n\r\tZ")
+    for length in range(6 if len(alphabet) < 5 else 4):
+        for letters in itertools.product(alphabet, repeat=length):
+            text = "".join(letters)
+            assert automaton.accepts(text.encode()) == bool(judge.fullmatch(text)), text
 
 
 def test_threads_share_the_parser():

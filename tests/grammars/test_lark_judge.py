@@ -1,4 +1,5 @@
-"""Lark grammars accept what the lark package's exhaustive Earley parser accepts.
+"""Lark grammars accept what the lark package's exhaustive Earley parser accepts, and what an
+enumeration of derivations finds.
 
 Texts are derived at random from lark's own reading of the grammar, then mutated. The grammars
 keep clear of what lark decides differently on purpose (docs/grammars/lark.md): empty terminals,
@@ -14,7 +15,7 @@ from lark import Lark
 from lark.exceptions import LarkError
 from lark.grammar import NonTerminal
 
-from lipogram.grammars import compile, lark
+from lipogram.grammars import EmptyLanguage, compile, lark
 
 TEXTS_PER_GRAMMAR = 120
 MAX_TEXT = 14
@@ -43,7 +44,7 @@ GRAMMARS = {
     "three lexemes": ("start: (A | B | C)+\nA: /aaa/\nB: /a+b+z/\nC: /b+x/", "abxz"),
     "templates": (
         'start: _list{item, ","} | pair{"k", pair{"v", "w"}}\n'
-        "_list{x, s}: x (s x)*\npair{a, b}: a \":\" b\nitem: \"a\" | \"(\" start \")\"",
+        '_list{x, s}: x (s x)*\npair{a, b}: a ":" b\nitem: "a" | "(" start ")"',
         "a,()kvw:",
     ),
     "recursive template": ('start: nest{"a"}\nnest{x}: x | "(" nest{x} ")"', "a()"),
@@ -58,7 +59,10 @@ GRAMMARS = {
     "ignore nullable": ('start: a? b? "c"?\na: "a" a?\nb: ("b" "b"?)*\n%ignore / +/', "abc "),
     "ignore two": ('start: "a"+ "b"~0..2\n%ignore " "\n%ignore "#" /x/', "ab #x"),
     "ignore inside": ('start: T+ "b"\nT: "a" " "? "a"\n%ignore " "', "ab "),
-    "ignore recursion": ('start: sum\nsum: [sum "+"] t\nt: "n" | "(" sum ")"\n%ignore " "', "+n() "),
+    "ignore recursion": (
+        'start: sum\nsum: [sum "+"] t\nt: "n" | "(" sum ")"\n%ignore " "',
+        "+n() ",
+    ),
     "ignore template": ('start: s{"a"} s{"b"}\ns{x}: (x ",")* x?\n%ignore " "', "ab, "),
 }
 
@@ -79,7 +83,7 @@ class Deriver:
         lengths = dict.fromkeys(self.rules, 10**6)
         for _ in self.rules:
             for name, expansions in self.rules.items():
-                lengths[name] = min(map(lambda e: self._length(e, lengths), expansions))
+                lengths[name] = min(self._length(e, lengths) for e in expansions)
         return lengths
 
     def _length(self, expansion: list[object], lengths: dict[str, int]) -> int:
@@ -166,3 +170,54 @@ def test_ignored_text_is_inside_only(name):
     for text in candidates:
         is_inside = text.strip(" ") == text and not re.search("^#x|#x$", text)
         assert automaton.accepts(text.encode()) == (is_inside and is_accepted(judge, text)), text
+
+
+def _random_rules(chance: random.Random) -> dict[str, list[list[str]]]:
+    """Alternatives of symbols: a rule's name, or a string in quotes."""
+    symbols = ['"a"', '"b"', "start", "x", "y"]
+    return {
+        name: [
+            [chance.choice(symbols) for _ in range(chance.choice((0, 1, 1, 2, 2, 3)))]
+            for _ in range(chance.randrange(1, 4))
+        ]
+        for name in ("start", "x", "y")
+    }
+
+
+def _members(rules: dict[str, list[list[str]]], limit: int) -> set[str]:
+    """The start rule's members up to a length: a least fixpoint, by enumeration."""
+    members: dict[str, set[str]] = {name: set() for name in rules}
+    while True:
+        before = sum(map(len, members.values()))
+        for name, options in rules.items():
+            for option in options:
+                found = {""}
+                for symbol in option:
+                    tails = members.get(symbol, {symbol.strip('"')})
+                    found = {a + b for a in found for b in tails if len(a + b) <= limit}
+                members[name] |= found
+        if sum(map(len, members.values())) == before:
+            return members["start"]
+
+
+@pytest.mark.parametrize("seed", range(80))
+def test_random_grammars_equal_their_derivations(seed):
+    """Whatever is left- or right-recursive, nullable or ambiguous, with ignored text or without."""
+    rules = _random_rules(random.Random(seed))
+    limit = 5
+    members = _members(rules, limit)
+    written = "\n".join(
+        f"{name}: {' | '.join(map(' '.join, options))}" for name, options in rules.items()
+    )
+    if not members:
+        with pytest.raises(EmptyLanguage):
+            compile(lark.parse(written))
+        return
+    plain = compile(lark.parse(written))
+    spaced = compile(lark.parse(written + '\n%ignore "_"'))
+    for length in range(limit + 1):
+        for letters in itertools.product("ab_", repeat=length):
+            text = "".join(letters)
+            assert plain.accepts(text.encode()) == (text in members), text
+            is_member = text.replace("_", "") in members and text.strip("_") == text
+            assert spaced.accepts(text.encode()) == is_member, text

@@ -18,6 +18,7 @@ from lipogram.grammars.source import MAX_COUNT, MAX_NESTING, MAX_RULES, Source
 _SUGGESTED_FROM = 1000
 _OUTLINE_DEPTH = 16
 _STACKED_OPERATORS = 8
+_SERIES_ITEMS = 64
 
 _BLANK = re.compile(r"(?:[ \t]|#[^\r\n]*)*")
 _BLANK_LINES = re.compile(r"(?:[ \t\r\n]|#[^\r\n]*)*")
@@ -64,10 +65,6 @@ class _Group:
     items: list[ir.Expression] = field(default_factory=list)
     depth: int = 0
 
-    def end_option(self) -> None:
-        self.options.append(ir.sequence(*self.items))
-        self.items = []
-
 
 class _Parser:
     """Reads the text from left to right; open groups are kept on a stack, not by recursion."""
@@ -113,7 +110,7 @@ class _Parser:
                 self._at += 1
                 self._close(groups.pop(), groups[-1])
             elif character == "|":
-                groups[-1].end_option()
+                self._end_option(groups[-1])
                 self._at += 1
                 self._skip(_BLANK_LINES)
             elif character in _OPERATORS or character == "{":
@@ -121,7 +118,7 @@ class _Parser:
             else:
                 groups[-1].items.append(self._symbol(character))
             self._skip(_BLANK_LINES if len(groups) > 1 else _BLANK)
-        groups[0].end_option()
+        self._end_option(groups[0])
         return union(groups[0].options)
 
     def _ends_rule(self, groups: list[_Group]) -> bool:
@@ -137,8 +134,20 @@ class _Parser:
             return False
         return True
 
+    def _end_option(self, group: _Group) -> None:
+        items = group.items
+        while len(items) > _SERIES_ITEMS:  # long ones in parts, each a rule
+            parts: list[ir.Expression] = []
+            for start in range(0, len(items), _SERIES_ITEMS):
+                name = f"%part{len(self._rules)}"
+                self._rules[name] = ir.sequence(*items[start : start + _SERIES_ITEMS])
+                parts.append(ir.Reference(name))
+            items = parts
+        group.options.append(ir.sequence(*items))
+        group.items = []
+
     def _close(self, group: _Group, parent: _Group) -> None:
-        group.end_option()
+        self._end_option(group)
         expression = union(group.options)
         if group.depth + 1 > _OUTLINE_DEPTH:
             name = f"%group{group.offset}"

@@ -36,9 +36,12 @@ def schema(
     for name, body in grammar.rules.items():
         rules[names[name]] = _Renaming(names).rename(body)
     return ir.Reference(names[grammar.start]), ir.Report(
-        tuple(f"{where}: in %json, {entry}" for entry in grammar.report.narrowed),
-        tuple(f"{where}: in %json, {entry}" for entry in grammar.report.warnings),
+        _located(where, grammar.report.narrowed), _located(where, grammar.report.warnings)
     )
+
+
+def _located(where: str, entries: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{where}: in %json, {entry.removeprefix(': ')}" for entry in entries)
 
 
 class _Renaming:

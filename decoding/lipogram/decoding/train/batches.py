@@ -8,7 +8,7 @@ import torch
 
 from lipogram.decoding.train import vocabularies as ids
 from lipogram.decoding.train.architecture import Batch
-from lipogram.decoding.train.documents import Document
+from lipogram.decoding.train.documents import Document, noise
 
 _BUFFERED = 64
 _PADDING = 24
@@ -86,17 +86,6 @@ def _masked_row(row: list[Document], length: int, rng: random.Random) -> dict[st
         arrays["weights"][span], arrays["positions"][span] = masked * weight, np.arange(len(tokens))
         start = span.stop
     return arrays
-
-
-def noise(tokens: list[int], rng: random.Random) -> tuple[np.ndarray, float]:
-    """Which tokens to mask, and what each then weighs.
-
-    Never the first; half of the time, of an item only the answer.
-    """
-    rate = rng.uniform(0.05, 1.0)
-    start = tokens.index(ids.ASSISTANT) + 1 if ids.ASSISTANT in tokens and rng.random() < 0.5 else 1
-    masked = np.array([index >= start and rng.random() < rate for index in range(len(tokens))])
-    return masked, 1 / max(rate, 0.15)
 
 
 def _stack(rows: list[dict[str, np.ndarray]]) -> Batch:

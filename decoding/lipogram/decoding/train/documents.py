@@ -4,6 +4,8 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from lipogram.decoding.train import vocabularies as ids
 from lipogram.decoding.train.corpus import Module
 from lipogram.decoding.train.extraction import Item
@@ -68,6 +70,17 @@ def code_documents(
                 yield infilling_document(text, first, second, rng.random() < 0.5, encode)
             else:
                 yield plain_document(text, f"{path}\n" if rng.random() < 0.2 else "", ends, encode)
+
+
+def noise(tokens: list[int], rng: random.Random) -> tuple[np.ndarray, float]:
+    """Which tokens to mask, and what each then weighs.
+
+    Never the first; half of the time, of an item only the answer.
+    """
+    rate = rng.uniform(0.05, 1.0)
+    start = tokens.index(ids.ASSISTANT) + 1 if ids.ASSISTANT in tokens and rng.random() < 0.5 else 1
+    masked = np.array([index >= start and rng.random() < rate for index in range(len(tokens))])
+    return masked, 1 / max(rate, 0.15)
 
 
 def _windows(module: Module, rng: random.Random, size: int) -> Iterator[tuple[str, str, bool]]:

@@ -15,7 +15,11 @@ TOKENIZER_ITEMS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What `lipogram train NAME` makes; `pattern` None means one token a byte."""
+    """What `lipogram train NAME` makes; `pattern` None means one token a byte.
+
+    Rows hold `length` tokens, which may be fewer than the model's context: the causal ones, whose
+    positions are relative, were found to be as good at twice the length.
+    """
 
     shape: Shape
     pattern: str | None
@@ -54,19 +58,19 @@ def _causal(
     vocabulary_size: int, layers: int, orders: tuple[int, ...], buckets: int, window: int
 ) -> Shape:
     windows = tuple(0 if layer in (1, layers - 2) else window for layer in range(layers))
-    return Shape(vocabulary_size, 192, 3, windows, orders, buckets, 128, 1024)
+    return Shape(vocabulary_size, 192, 3, windows, orders, buckets, 128, 2048)
 
 
 _BYTES = 256 + len(vocabularies.SPECIALS)
 
 RECIPES = {
     "embedded-2k": Recipe(
-        _causal(2048, 5, (2, 3), 12_289, 128), vocabularies.WORDS, 4, 1024, 0.3, 0.5, 50
+        _causal(2048, 5, (2, 3), 12_289, 128), vocabularies.WORDS, 4, 1024, 0.5, 0.5, 70
     ),
     "embedded-4k": Recipe(
-        _causal(4096, 5, (2, 3), 12_289, 128), vocabularies.IDENTIFIERS, 4, 1024, 0.3, 0.5, 50
+        _causal(4096, 5, (2, 3), 12_289, 128), vocabularies.IDENTIFIERS, 4, 1024, 0.3, 0.5, 43
     ),
-    "embedded-byte": Recipe(_causal(_BYTES, 5, (2, 3, 5), 6_151, 128), None, 4, 1024, 0.3, 0.5, 28),
+    "embedded-byte": Recipe(_causal(_BYTES, 5, (2, 3, 5), 6_151, 128), None, 4, 1024, 0.3, 0.5, 17),
     "embedded-diffusion": Recipe(
         Shape(2048, 192, 3, (0,) * 6, (), 1, 1, 256, causal=False),
         vocabularies.WORDS,
@@ -74,6 +78,6 @@ RECIPES = {
         256,
         0.35,
         0.0,
-        28,
+        20,
     ),
 }

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -31,13 +30,14 @@ class _Work:
     tokens: NDArray[np.int64]
     wanted: int
     done: asyncio.Future[Logits]
-    snapshot: Snapshot | None = None
+    snapshot: Snapshot
+    begun: bool = False
     rows: list[Logits] = field(default_factory=list)
 
     @property
     def left(self) -> int:
         """Tokens not yet run."""
-        return len(self.tokens) - (len(self.snapshot.tokens) if self.snapshot else 0)
+        return len(self.tokens) - len(self.snapshot.tokens)
 
 
 class EmbeddedCausal:
@@ -111,7 +111,10 @@ class EmbeddedCausal:
             limit = self._configuration.context_tokens
             raise ContextTooLong(f"{self.name}: expected at most {limit} tokens, found {count}")
         tokens = np.array(prefix + query.draft, np.int64)
-        return _Work(tokens, len(prefix) - 1, asyncio.get_running_loop().create_future())
+        if tokens.min() < 0 or tokens.max() >= len(self._vocabulary):
+            raise ValueError(f"{self.name}: a token id is not below {len(self._vocabulary)}")
+        done = asyncio.get_running_loop().create_future()
+        return _Work(tokens, len(prefix) - 1, done, self._graph.empty)
 
     async def _drive(self) -> None:
         """Run while anything is pending; callers that became ready together are taken together."""
@@ -129,14 +132,17 @@ class EmbeddedCausal:
                     if not work.done.done():
                         work.done.set_exception(BackendFailed(f"{self.name}: {failure}"))
             for work in chosen:
-                if work.left == 0 and work.snapshot and not work.done.done():
+                if work.left == 0 and not work.done.done():
                     work.done.set_result(_joined(work.rows))
             self._pending = [work for work in self._pending if not work.done.done()]
 
     def _advance(self, works: Sequence[_Work]) -> None:
-        """One turn in the worker thread: what is nearly done, and a chunk of the oldest other."""
+        """One turn in the worker thread: what is nearly done, and a chunk of the oldest other.
+
+        What has not begun looks again for a prefix that another has left since.
+        """
         for work in works:
-            if work.snapshot is None:
+            if not work.begun:
                 work.snapshot = self._cache.longest(work.tokens[: work.wanted]) or self._graph.empty
         short = [work for work in works if work.left <= _SHORT_TOKENS][:_MAX_ROWS]
         long = [work for work in works if work.left > _SHORT_TOKENS][:1]
@@ -145,19 +151,29 @@ class EmbeddedCausal:
                 self._run(group)
 
     def _groups(self, works: list[_Work]) -> list[list[_Work]]:
-        """Graphs that we did not make may not take rows of unequal lengths."""
-        if self._configuration.ragged:
-            return [works]
+        """Those that gain by running together."""
+        groups: list[list[_Work]] = []
+        for work in sorted(works, key=lambda work: (len(work.snapshot.tokens), work.left)):
+            if groups and self._fit([*groups[-1], work]):
+                groups[-1].append(work)
+            else:
+                groups.append([work])
+        return groups
 
-        def lengths(work: _Work) -> tuple[int, int]:
-            return len(work.tokens), work.left
+    def _fit(self, works: list[_Work]) -> bool:
+        """Padding caches together must not move more memory than the weights that are then shared.
 
-        return [list(group) for _, group in groupby(sorted(works, key=lengths), key=lengths)]
+        Graphs that we did not make may not take rows of unequal lengths at all.
+        """
+        first, last = works[0], works[-1]
+        equal = (len(first.snapshot.tokens), first.left) == (len(last.snapshot.tokens), last.left)
+        padded = len(works) * len(last.snapshot.tokens) * self._graph.cached_bytes_per_token
+        return (equal or self._configuration.ragged) and padded <= self._graph.weight_bytes
 
     def _run(self, works: list[_Work]) -> None:
         extensions = []
         for work in works:
-            assert work.snapshot is not None
+            work.begun = True
             start = len(work.snapshot.tokens)
             extensions.append(Extension(work.snapshot, work.tokens[start : start + _CHUNK_TOKENS]))
         for work, extension, (scores, grown) in zip(

@@ -14,6 +14,11 @@ DEFAULT = "embedded-2k"
 _WEIGHTS = Path(__file__).parent / "weights"
 
 
+def folder_of(name_or_folder: str | Path) -> Path:
+    """Where a shipped model lives; a folder is its own."""
+    return _WEIGHTS / name_or_folder if name_or_folder in NAMES else Path(name_or_folder)
+
+
 def load(
     name_or_folder: str | Path = DEFAULT, *, threads: int = 1, cache_bytes: int = 256 << 20
 ) -> EmbeddedCausal | EmbeddedMasked:
@@ -22,8 +27,7 @@ def load(
     `threads` are those of one run; `cache_bytes` bound the kept keys and values. Reads the whole
     file: some tenths of a second for a shipped model. Raises UnreadableExport.
     """
-    shipped = name_or_folder in NAMES
-    folder = _WEIGHTS / name_or_folder if shipped else Path(name_or_folder)
+    folder = folder_of(name_or_folder)
     configuration = Configuration.read(folder)
     if configuration.kind == "masked":
         return EmbeddedMasked(folder, configuration, threads=threads)

@@ -56,7 +56,7 @@ class Extension:
 
 
 class DecoderGraph:
-    """A decoder in the layout of Optimum; `previous_ids` int64[B, n] may ask for n tokens before."""
+    """A decoder in the layout of Optimum; `previous_ids` int64[B, n] may ask for those before."""
 
     def __init__(self, file: Path, threads: int) -> None:
         self._session = open_graph(file, threads)
@@ -76,6 +76,8 @@ class DecoderGraph:
         _, heads, _, width = inputs[self._past_names[0]].shape
         kind = np.float16 if "float16" in inputs[self._past_names[0]].type else np.float32
         empty = np.zeros((heads, 0, width), kind)
+        self.cached_bytes_per_token = len(self._past_names) * heads * width * empty.itemsize
+        self.weight_bytes = sum(part.stat().st_size for part in file.parent.glob(f"{file.name}*"))
         self.empty = Snapshot(np.zeros(0, np.int64), (empty,) * len(self._past_names))
 
     @property

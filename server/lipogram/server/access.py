@@ -21,7 +21,7 @@ class KeyRing:
     """The keys that open the server, as hashes; no keys means that it is open."""
 
     def __init__(self, keys: Iterable[str]) -> None:
-        self._digests = [_digest(key) for key in keys]
+        self._digests = [_digest(key.encode()) for key in keys]
 
     def check(self, headers: Headers) -> None:
         """Raises Unauthorized unless the headers carry one of the keys.
@@ -37,13 +37,13 @@ class KeyRing:
             raise errors.Unauthorized(
                 "You didn't provide an API key. Send it as the header 'Authorization: Bearer KEY'."
             )
-        digest = _digest(given.strip())
+        digest = _digest(given.strip().encode("latin-1"))
         if not sum([hmac.compare_digest(digest, known) for known in self._digests]):
             raise errors.Unauthorized("Incorrect API key provided.")
 
 
-def _digest(key: str) -> bytes:
-    return hashlib.sha256(key.encode(errors="surrogateescape")).digest()
+def _digest(key: bytes) -> bytes:
+    return hashlib.sha256(key).digest()
 
 
 class Access:

@@ -22,6 +22,7 @@ from lipogram.server.wire.replies import (
     CustomPart,
     FinishReason,
     FunctionPart,
+    TokenScore,
     ToolCall,
 )
 
@@ -61,7 +62,8 @@ class _Choice:
         if not self._is_scored or self._reader.is_undecided:
             return None
         tokens, self._tokens = self._tokens, []
-        return ChatLogprobs(content=None if self._reader.called else chat_scores(tokens))
+        content = None if self._reader.called else chat_scores(tokens)
+        return ChatLogprobs(content=content, refusal=None)
 
     @property
     def reason(self) -> FinishReason | None:
@@ -120,6 +122,7 @@ class ChatWriter:
         self._id = f"chatcmpl-{uuid.uuid4().hex}"
         self._created = int(time.time())
         self._model = model
+        self._is_scored = is_scored
         self._choices = [_Choice(constraint, is_scored) for _ in range(count)]
 
     def begin(self) -> list[ChatChunk]:
@@ -161,7 +164,7 @@ class ChatWriter:
             created=self._created,
             model=self._model,
             system_fingerprint=FINGERPRINT,
-            choices=[_joined(own) for own in pieces],
+            choices=[_joined(own, self._is_scored) for own in pieces],
             usage=usage(self._used(), len(self._choices)),
         )
 
@@ -194,20 +197,27 @@ class ChatWriter:
         )
 
 
-def _joined(pieces: Sequence[ChunkChoice]) -> ChatChoice:
+def _joined(pieces: Sequence[ChunkChoice], is_scored: bool) -> ChatChoice:
     deltas = [piece.delta for piece in pieces]
     texts = [delta.content for delta in deltas if delta.content is not None]
-    scores = [piece.logprobs.content or [] for piece in pieces if piece.logprobs is not None]
+    scores = [piece.logprobs.content for piece in pieces if piece.logprobs is not None]
     message = ChatMessage(role="assistant", content="".join(texts) if texts else None, refusal=None)
     calls = [call for delta in deltas for call in delta.tool_calls or []]
     if calls:
         message = message.model_copy(update={"tool_calls": [_whole_call(calls)]})
     reason = pieces[-1].finish_reason
     assert reason is not None
-    logprobs = ChatLogprobs(content=[score for own in scores for score in own]) if scores else None
     return ChatChoice(
-        index=pieces[0].index, message=message, logprobs=logprobs, finish_reason=reason
+        index=pieces[0].index,
+        message=message,
+        logprobs=_joined_scores(scores) if is_scored else None,
+        finish_reason=reason,
     )
+
+
+def _joined_scores(scores: Sequence[list[TokenScore] | None]) -> ChatLogprobs:
+    known = [score for own in scores if own is not None for score in own]
+    return ChatLogprobs(content=known if scores else None, refusal=None)
 
 
 def _whole_call(parts: Sequence[ToolCall]) -> ToolCall:

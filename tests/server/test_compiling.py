@@ -1,0 +1,139 @@
+"""Grammars compile in processes that can be killed; what they give is kept within a budget."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from server_under_test import vocabulary
+
+from lipogram.grammars.errors import BudgetExceeded, GrammarError
+from lipogram.server.cache import ByteCache
+from lipogram.server.compile_messages import Compiled, Failed, Task
+from lipogram.server.compiling import Compiler
+from lipogram.server.constraints import Call, Constraint, Source
+from lipogram.server.errors import GrammarRejected
+from lipogram.server.settings import Settings
+from lipogram.server.workers import WorkerPool
+
+SLOW = Constraint(Source("regex", "(?=.*a.{12}$)(?=.*b.{13}$)(?=.*c.{14}$)[abc]*", param="p"))
+QUICK = Constraint(Source("regex", "[a-z]{3}", param="p"))
+
+
+@asynccontextmanager
+async def pool(workers: int, seconds: float) -> AsyncIterator[WorkerPool]:
+    made = WorkerPool(workers, seconds, 1024)
+    await made.start()
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+def run(test: Callable[[], Awaitable[None]]) -> None:
+    async def bounded() -> None:
+        async with asyncio.timeout(100):
+            await test()
+
+    asyncio.run(bounded())
+
+
+def test_a_worker_that_takes_too_long_is_replaced() -> None:
+    async def test() -> None:
+        async with pool(1, 1.0) as workers:
+            assert isinstance(await workers.perform(Task(QUICK)), Compiled)
+            started = time.perf_counter()
+            outcome = await workers.perform(Task(SLOW))
+            assert time.perf_counter() - started < 2
+            assert isinstance(outcome, Failed)
+            assert isinstance(outcome.error, BudgetExceeded)
+            assert isinstance(await workers.perform(Task(QUICK)), Compiled)
+
+    run(test)
+
+
+def test_a_worker_that_dies_is_replaced() -> None:
+    async def test() -> None:
+        async with pool(1, 5.0) as workers:
+            assert isinstance(await workers.perform(Task(QUICK)), Compiled)
+            (process,) = workers._running
+            process.kill()
+            await process.wait()
+            assert isinstance(await workers.perform(Task(QUICK)), Compiled)
+
+    run(test)
+
+
+def test_closing_ends_a_worker_at_work() -> None:
+    async def test() -> None:
+        async with pool(1, 60.0) as workers:
+            await workers.perform(Task(QUICK))
+            task = asyncio.create_task(workers.perform(Task(SLOW)))
+            await asyncio.sleep(0.2)
+            (process,) = workers._running
+        assert process.returncode is not None
+        await asyncio.gather(task, return_exceptions=True)
+
+    run(test)
+
+
+def test_a_rule_is_compiled_once() -> None:
+    async def test() -> None:
+        compiler = Compiler(Settings(compile_workers=1))
+        await compiler.start()
+        try:
+            tokens = vocabulary()
+            first, second = await asyncio.gather(
+                compiler.rule(QUICK, tokens), compiler.rule(QUICK, tokens)
+            )
+            assert first is second is await compiler.rule(QUICK, tokens)
+            assert await compiler.rule(QUICK, vocabulary()) is not first
+            for _ in range(2):
+                with pytest.raises(GrammarRejected) as caught:
+                    await compiler.rule(Constraint(Source("regex", "(", param="here")), tokens)
+                assert caught.value.param == "here"
+        finally:
+            await compiler.close()
+
+    run(test)
+
+
+def test_the_grammar_to_blame_is_named() -> None:
+    async def test() -> None:
+        compiler = Compiler(Settings(compile_workers=1))
+        await compiler.start()
+        try:
+            calls = [
+                Call(f"f{index}", "custom", Source("regex", text, param=f"tools[{index}]"))
+                for index, text in enumerate(["a", "b", "(", "c"])
+            ]
+            for constraint in (
+                Constraint(None, tuple(calls)),
+                Constraint(Source("json_schema", "{}"), tuple(calls)),
+            ):
+                with pytest.raises(GrammarRejected) as caught:
+                    await compiler.rule(constraint, vocabulary())
+                assert caught.value.param == "tools[2]"
+                assert isinstance(caught.value.error, GrammarError)
+        finally:
+            await compiler.close()
+
+    run(test)
+
+
+def test_a_cache_is_bounded_in_bytes() -> None:
+    weights = {"a": 4, "b": 4, "c": 4}
+    cache: ByteCache[str, str] = ByteCache(10, weights.__getitem__)
+    cache.put("a", "a")
+    cache.put("b", "b")
+    assert cache.get("a") == "a"
+    cache.put("c", "c")
+    assert [cache.get(key) for key in "abc"] == ["a", None, "c"]
+    assert cache.bytes == 8
+    weights["a"] = 20
+    assert cache.get("a") == "a"  # grown too large: it is gone now, and all older ones with it
+    assert len(cache) == 0
+    assert cache.bytes == 0

@@ -1,0 +1,103 @@
+"""A real server in this process, with a model whose scores are a table."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import httpx
+import numpy as np
+import uvicorn
+
+from lipogram.decoding.models.base import CausalModel
+from lipogram.decoding.models.table import TableModel
+from lipogram.decoding.vocabulary import Vocabulary
+from lipogram.server.app import build_app
+from lipogram.server.settings import Settings
+
+SPECIALS = (
+    *("<|endoftext|>", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"),
+    *("<|system|>", "<|user|>", "<|assistant|>", "<|end|>"),
+)
+WORDS = (b"hello", b" world", b'":', b'{"', b"\xc3", b"\xa9")
+
+
+def vocabulary(*, has_specials: bool = True) -> Vocabulary:
+    """All bytes, a few words, and the embedded models' special tokens (or an end alone)."""
+    names = SPECIALS if has_specials else SPECIALS[:1]
+    tokens = [bytes([byte]) for byte in range(256)] + list(WORDS) + [b""] * len(names)
+    specials = {name: 256 + len(WORDS) + index for index, name in enumerate(names)}
+    ends = [specials[name] for name in ("<|endoftext|>", "<|end|>") if name in specials]
+    return Vocabulary.from_tokens(tokens, eos_ids=ends, specials=specials)
+
+
+def restless(name: str = "restless", *, has_specials: bool = True) -> TableModel:
+    """Writes words and printed characters, likes to close what is open, and ends now and then."""
+    tokens = vocabulary(has_specials=has_specials)
+    liked = np.full(len(tokens), -6.0)
+    liked[0x20:0x7F] = 0.0
+    liked[[*b'"}]', *range(256, 260)]] = 2.5
+    liked[list(tokens.eos_ids)] = 2.0
+
+    def scores(prefix: tuple[int, ...]) -> np.ndarray:
+        generator = np.random.default_rng((len(prefix), *prefix[-3:]))
+        return liked + generator.normal(0, 1.0, len(tokens))
+
+    return TableModel(tokens, scores, name=name, context_tokens=2048)
+
+
+class SlowModel:
+    """Counts how often it is asked, and takes its time; a cancelled question is not counted."""
+
+    def __init__(self, seconds: float) -> None:
+        self._model = restless("slow")
+        self.name = "slow"
+        self.vocabulary = self._model.vocabulary
+        self.context_tokens = 100_000
+        self.seconds = seconds
+        self.asked = 0
+        self.running = 0
+
+    async def logits(self, queries: Sequence[object]) -> list[np.ndarray]:
+        """One row of zeros a query, after a while."""
+        self.asked += 1
+        self.running += 1
+        try:
+            await asyncio.sleep(self.seconds)
+        finally:
+            self.running -= 1
+        return [np.zeros((1, len(self.vocabulary)), np.float32) for _ in queries]
+
+
+@contextmanager
+def serving(
+    models: Sequence[CausalModel], settings: Settings | None = None, until: str = "/ready"
+) -> Iterator[str]:
+    """A server on a free port, in a thread; yields its address once `until` is answered."""
+    config = uvicorn.Config(
+        build_app(settings or Settings(), models), port=0, log_level="warning", lifespan="on"
+    )
+    server = uvicorn.Server(config)
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    try:
+        for _ in range(600):
+            try:
+                if httpx.get(address + until).status_code == 200:
+                    break
+            except httpx.TransportError:
+                pass
+            time.sleep(0.05)
+        yield address
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        listener.close()

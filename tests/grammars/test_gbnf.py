@@ -206,6 +206,25 @@ def test_budget(grammar):
     assert time.process_time() - started < 3
 
 
+def test_deep_nesting_is_exact():
+    """Deep groups become rules of their own; here with a different character in each."""
+    text = "".join(chr(0x4E00 + i) for i in range(490))
+    opened = "".join(f'("{letter}" ' for letter in text)
+    automaton = compile(gbnf.parse("root ::= " + opened + ")?" * 490))
+    assert automaton.accepts(text.encode())
+    assert automaton.accepts(text[:100].encode())
+    assert not automaton.accepts((text[:100] + text[101:]).encode())
+    assert not automaton.accepts((text + text[0]).encode())
+
+
+def test_long_series_are_exact():
+    letters = [chr(0x4E00 + i) for i in range(300)]
+    automaton = compile(gbnf.parse("root ::= " + " ".join(f'"{x}"?' for x in letters)))
+    assert automaton.accepts("".join(letters[::7]).encode())
+    assert not automaton.accepts("".join([letters[9], letters[8]]).encode())
+    assert not automaton.accepts("".join([letters[290], letters[100]]).encode())
+
+
 LARGE = {
     "alternatives": ("root ::= " + " | ".join(f'"x{i}"' for i in range(20_000)), "x19999"),
     "chain": (

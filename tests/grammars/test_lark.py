@@ -144,6 +144,19 @@ def test_ignored_text_at_the_ends(initial, trailing, members):
     assert [text for text in texts if accepts(grammar, text, **options)] == members
 
 
+@pytest.mark.parametrize("ignored", ["", '\n%ignore " "'])
+def test_long_series_are_exact(ignored):
+    letters = [chr(0x4E00 + i) for i in range(100)]
+    grammar = "start: " + " ".join(f'"{x}"?' for x in letters) + ignored
+    automaton = compile(lark.parse(grammar))
+    space = " " if ignored else ""
+    assert automaton.accepts(space.join(letters[5::7]).encode())
+    assert automaton.accepts("".join(letters[50:]).encode())
+    assert not automaton.accepts(" ".join(["", *letters[50:]]).encode())
+    assert not automaton.accepts("".join([letters[9], letters[8]]).encode())
+    assert not automaton.accepts("".join([letters[90], letters[40]]).encode())
+
+
 def test_max_skip_narrows():
     text = 'start: "a" "b"\n%ignore /[ \\n]+/\n%ignore /#.*\\n/'
     grammar = lark.parse(text, max_skip=3)
@@ -171,6 +184,10 @@ def test_json_keeps_its_report():
     report = lark.parse(f'start: "a" | %json {json.dumps(schema)}').report
     assert report.narrowed == tuple(f"1:20: in %json, {entry}" for entry in alone.narrowed)
     assert not report.exact
+
+
+def test_importing_twice():
+    assert accepts("start: INT\n%import common.INT\n%import common (INT, WS)", "12")
 
 
 def test_another_start():

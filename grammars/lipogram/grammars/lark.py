@@ -65,6 +65,7 @@ class _Collected:
     definitions: dict[str, tree.Definition] = field(default_factory=dict)
     ignored: list[tree.Node] = field(default_factory=list)
     options: dict[str, object] = field(default_factory=dict)
+    imports: dict[str, str] = field(default_factory=dict)
 
 
 def _collect(source: LarkSource) -> _Collected:
@@ -79,7 +80,9 @@ def _collect(source: LarkSource) -> _Collected:
         elif isinstance(statement, tree.Change):
             changes.append(statement)
         elif isinstance(statement, tree.Import):
-            _define(source, definitions, _imported(source, statement, definitions))
+            if collected.imports.get(statement.alias) != statement.name:  # else said twice
+                _define(source, definitions, _imported(source, statement, definitions))
+            collected.imports[statement.alias] = statement.name
         else:
             _define(source, definitions, statement)
     for change in changes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from itertools import count
 
 from lipogram.grammars import ir, lark_embedded, regex
 from lipogram.grammars import lark_tree as tree
@@ -34,6 +35,7 @@ class Terminals:
         self._regular: dict[str, ir.Expression] = {}
         self._outlined: list[tuple[str, tree.Node]] = []
         self._inlined_nodes = 0
+        self._numbers = count()
         for name in self._in_order():
             self._define(name)
 
@@ -97,7 +99,7 @@ class Terminals:
         if isinstance(node, tree.Repeated):
             return ir.Repeat(self._build(node.item), node.minimum, node.maximum)
         if isinstance(node, tree.Outlined):
-            name = f"%group{len(self._rules)}.{len(self._outlined)}"
+            name = f"%group{next(self._numbers)}"
             self._outlined.append((name, node.body))
             return ir.Reference(name)
         if isinstance(node, tree.Embedded):

@@ -14,6 +14,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from time import monotonic
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +70,7 @@ class Budget:
     max_nodes: int = 300_000
     max_states: int = 100_000
     max_shortest_bytes: int = 1 << 20
+    max_compile_s: float = 2.0
 
 
 def compile(grammar: ir.Grammar, *, budget: Budget | None = None) -> Automaton:
@@ -96,6 +98,7 @@ class Automaton:
         self._budget = budget
         self.lock = threading.RLock()
         self._residuals = Residuals(budget.max_nodes)
+        self._residuals.deadline_s = monotonic() + budget.max_compile_s
         self._derivatives = Derivatives(self._residuals)
         self._members = ShortestMembers(grammar, self._derivatives)
         shortest = self._members.length(grammar.start)
@@ -113,6 +116,8 @@ class Automaton:
         self._mask_ids = {1 << byte: byte for byte in range(256)}
         self._edge_count = self._call_count = 0
         self._start = self.residual(self._body(self._rules[grammar.start]))
+        self.expand(self._start)
+        self._residuals.deadline_s = None
 
     def __reduce__(self) -> tuple[type[Automaton], tuple[ir.Grammar, Budget]]:
         return Automaton, (self.grammar, self._budget)

@@ -8,9 +8,9 @@ extended by rule calls; intersection and complement are derived deterministicall
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from typing import TypeVar
 
 from lipogram.grammars.residuals import (
@@ -196,30 +196,57 @@ class Derivatives:
         return known
 
     def _search(self, node: int, stop: Callable[[int], bool]) -> list[tuple[int, int]] | None:
-        """Breadth-first from `node` to a node where `stop` holds; notes what it learns.
+        """A shortest path to where `stop` holds, as (byte mask, node reached) steps, or None.
 
-        Returns the path as (byte mask, node reached) steps, or None if there is none.
+        Best first (A*): the length of an intersection is at least that of each of its parts, so
+        where one part says how to go on there is little to search. Notes what is alive and dead.
         """
-        parents: dict[int, tuple[int, int] | None] = {node: None}
-        queue = deque([node])
-        while queue:
-            current = queue.popleft()
+        depths = {node: 0}
+        parents: dict[int, tuple[int, int]] = {}
+        heap = [(self._least(node), 0, node)]
+        closed: set[int] = set()
+        while heap:
+            _, height, current = heappop(heap)  # minus the depth: deepest first among equals
+            if current in closed:
+                continue
+            closed.add(current)
             if stop(current):
                 path = []
-                at: int = current
-                while (step := parents[at]) is not None:
-                    path.append((step[1], at))
-                    self._alive[at] = True
-                    at = step[0]
+                while current != node:
+                    self._alive[current] = True
+                    previous, mask = parents[current]
+                    path.append((mask, current))
+                    current = previous
                 self._alive[node] = True
                 return path[::-1]
+            depth = 1 - height
             for mask, rest in self.heads(current).edges:
-                if rest not in parents and self._alive.get(rest, True):
+                if depth < depths.get(rest, INFINITE) and self._alive.get(rest, True):
+                    depths[rest] = depth
                     parents[rest] = (current, mask)
-                    queue.append(rest)
-        for visited in parents:
+                    heappush(heap, (depth + self._least(rest), -depth, rest))
+        for visited in depths:
             self._alive[visited] = False
         return None
+
+    def _least(self, node: int) -> int:
+        """A lower bound of the length, without a search."""
+        known = self.residuals.lengths[node]
+        if known is not None:
+            return known
+        key = self.residuals.keys[node]
+        op = key[0]
+        if op == BOTH:
+            return max(map(self._least, key[1]))
+        if op == CHOICE:
+            return min(map(self._least, key[1]))
+        if op == SEQUENCE:
+            return self._least(key[1]) + self._least(key[2])
+        if op == REPEAT:
+            return int(key[2]) * self._least(key[1])
+        if op == CHAIN:
+            return int(len(key[1]) - key[2]) + self._least(key[3])
+        return self.length(node) if op == LITERALS else 1  # what is left is not nullable
 
     def length(self, node: int) -> int:
         """The number of bytes of a shortest member; INFINITE if there is none."""

@@ -7,6 +7,7 @@ alternatives are ranges of one sorted list: `derivatives` says how nodes go on, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from time import monotonic
 from typing import Any
 
 from lipogram.grammars.errors import BudgetExceeded
@@ -32,6 +33,7 @@ class Residuals:
 
     def __init__(self, max_nodes: int) -> None:
         self.max_nodes = max_nodes
+        self.deadline_s: float | None = None  # on the monotonic clock
         self.rule_lengths: Sequence[int] = ()
         self._ids: dict[Key, int] = {}
         self.keys: list[Key] = []
@@ -57,6 +59,8 @@ class Residuals:
     def _check_room(self, count: int) -> None:
         if len(self.keys) + count > self.max_nodes:
             raise BudgetExceeded(f"the grammar needs more than {self.max_nodes} residual nodes")
+        if self.deadline_s is not None and monotonic() > self.deadline_s:
+            raise BudgetExceeded("the grammar takes too long to compile")
 
     # Constructors. Each returns a canonical node; NOTHING wherever nothing can match.
 

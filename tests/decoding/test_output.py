@@ -57,6 +57,7 @@ def test_random_texts_in_random_pieces(constrained: bool) -> None:
                 break
             held = text[len(emitted) : position]
             assert not held or is_beginning(held, stops)
+            assert not held or may_end is None or may_end[len(emitted)]
         expected = first_met(text, stops, may_end)
         if expected is None:
             rest = output.flush()

@@ -79,7 +79,9 @@ NESTED = Case(
     r"x*|\((x(y(x(y\)?)?)?)?)?",
     (b"x", b"(", b"y", b")", b"xx", b"xy", b"y)", b"(x"),
 )
-CASES = {"list": LIST, "words": WORDS, "open": OPEN, "nested": NESTED}
+# Where the text is complete, one token and the end are allowed: that is a choice.
+PAIRS = Case(star(b"ab"), r"(ab)*", r"(ab)*a?", (b"a", b"b"))
+CASES = {"list": LIST, "words": WORDS, "open": OPEN, "nested": NESTED, "pairs": PAIRS}
 SAMPLINGS = {
     "plain": Sampling(),
     "cool": Sampling(temperature=0.7),
@@ -177,7 +179,7 @@ def test_the_law_is_the_masked_and_renormalised_model(sampling: Sampling) -> Non
     check(LIST, sampling, 20, seed=1)
 
 
-@pytest.mark.parametrize("name", ["words", "open", "nested"])
+@pytest.mark.parametrize("name", ["words", "open", "nested", "pairs"])
 @pytest.mark.parametrize("budget", [1, 2, 3, 4, 6])
 def test_the_law_in_a_small_budget(name: str, budget: int) -> None:
     check(CASES[name], Sampling(), budget, seed=budget)

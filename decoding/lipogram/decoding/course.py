@@ -131,7 +131,7 @@ class Constrained:
 
     def admits(self, token: int) -> bool:
         """See Course.admits. Cost: the token's bytes; near the budget, the plan's too."""
-        return token in self._ends or self._stand_after(token) is not None
+        return self._stand_after(token) is not None
 
     def _stand_after(self, token: int) -> _Stand | None:
         if token in self._after:

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from lipogram.decoding.models import embedded
 from lipogram.decoding.models.base import CausalModel
 from lipogram.server.settings import SettingsError
+
+_PATIENCE_SECONDS = 5.0
+
+
+@contextmanager
+def patience_asked() -> Iterator[None]:
+    """Tells the user on standard error why a start takes long, if it does."""
+    text = "lipogram compiles its engine, once for this installation: about a minute more"
+    timer = threading.Timer(_PATIENCE_SECONDS, lambda: print(text, file=sys.stderr))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def load(names: Sequence[str]) -> list[CausalModel]:

@@ -14,7 +14,7 @@ from lipogram.grammars import compile as compile_grammar
 from lipogram.server import combining
 from lipogram.server.commands.arguments import Subparsers, add_command, read_source
 from lipogram.server.constraints import Constraint, Source
-from lipogram.server.loading import load
+from lipogram.server.loading import load, patience_asked
 from lipogram.server.prompts import Turn
 from lipogram.server.registry import Registry, Served
 from lipogram.server.sse import Characters
@@ -47,7 +47,8 @@ def add(subparsers: Subparsers) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Prints the text as it comes; returns the exit status."""
     source = _source(arguments)
-    served = Registry(load((arguments.model,) if arguments.model else ())).find(None)
+    with patience_asked():
+        served = Registry(load((arguments.model,) if arguments.model else ())).find(None)
     masker = None
     if source is not None:
         try:

@@ -7,6 +7,7 @@ import errno
 import ipaddress
 import json
 import os
+import signal
 import socket
 import sys
 
@@ -15,7 +16,7 @@ import uvicorn
 from lipogram.server import logs
 from lipogram.server.app import build_app
 from lipogram.server.commands.arguments import Subparsers, add_command
-from lipogram.server.loading import load
+from lipogram.server.loading import load, patience_asked
 from lipogram.server.registry import Registry
 from lipogram.server.settings import Settings, SettingsError, gather
 
@@ -65,9 +66,9 @@ def run(arguments: argparse.Namespace) -> int:
     }
     settings = gather(flags, os.environ)
     logs.configure()
-    models = load(settings.model)
-    application = build_app(settings, models)
     listener = _listen(settings)
+    with patience_asked():
+        application = build_app(settings, load(settings.model))
     server = _Server(
         uvicorn.Config(
             application,
@@ -78,6 +79,8 @@ def run(arguments: argparse.Namespace) -> int:
         ),
         _greeting(settings, application.state.service.registry, listener),
     )
+    # uvicorn drains on the first SIGTERM and sends it again when done; that one ends nothing.
+    signal.signal(signal.SIGTERM, lambda number, frame: None)
     server.run(sockets=[listener])
     return 0
 
@@ -116,7 +119,12 @@ def _greeting(settings: Settings, registry: Registry, listener: socket.socket) -
     url = f"http://{host}:{listener.getsockname()[1]}"
     names = [served.name for served in registry.all()]
     properties = {"name": {"type": "string"}, "age": {"type": "integer"}}
-    schema = {"type": "object", "properties": properties, "required": list(properties)}
+    schema = {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
     body = {
         "model": names[0],
         "messages": [{"role": "user", "content": "Ada Lovelace is 36 years old."}],

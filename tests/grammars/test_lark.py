@@ -128,6 +128,27 @@ def test_patch_grammar():
     assert automaton.is_live(PATCH[:60].encode())
 
 
+CALLS = """
+start: (call "=" /[0-9]+/ ";")* TEXT
+call[lazy]: ANY "<call"
+TEXT: ANY {restriction}
+ANY: /(.|\\n)*/
+"""
+
+
+def test_lazy_rules_do_not_bind_other_terminals():
+    """So the report warns, and what is meant can be written."""
+    grammar = lark.parse(CALLS.format(restriction=""))
+    assert compile(grammar).accepts(b"a<call=1;b<call?")
+    assert grammar.report.warnings == (
+        "3:1: call ends at its first match, but there is no lexer: "
+        "other terminals may run past that text",
+    )
+    strict = compile(lark.parse(CALLS.format(restriction='& ~(ANY "<call" ANY)')))
+    assert strict.accepts(b"a<call=1;b<cal")
+    assert not strict.is_live(b"a<call=1;b<call?")
+
+
 @pytest.mark.parametrize(
     ("initial", "trailing", "members"),
     [

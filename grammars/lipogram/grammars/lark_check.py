@@ -51,6 +51,11 @@ def warnings(
             continue  # of common
         if definition.name not in reached:
             yield f"{where}: {definition.name} is never used"
+        elif definition.attributes:
+            yield (
+                f"{where}: {definition.name} ends at its first match, but there is no lexer: "
+                "other terminals may run past that text"
+            )
         elif _begins_with_nothing(definition.body):
             yield f'{where}: {definition.name} may be empty, because "|" comes first in it'
 

@@ -30,8 +30,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in (serve, generate, check, train):
         command.add(subparsers)
-    given = parser.parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
     try:
+        if words[:1] == ["train"]:
+            sys.exit(train.hand_over(words[1:]))
+        given = parser.parse_args(words)
         sys.exit(given.run(given))
     except Error as error:
         print(f"lipogram: {error}", file=sys.stderr)

@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from lipogram.decoding.models import embedded
 from lipogram.decoding.models.base import CausalModel
@@ -30,10 +31,16 @@ def patience_asked() -> Iterator[None]:
 def load(names: Sequence[str]) -> list[CausalModel]:
     """The models of these names or folders; without any, the default one.
 
-    Raises SettingsError for a model that does not write from left to right, UnreadableExport.
+    Raises SettingsError for an unknown model or one that does not write from left to right,
+    UnreadableExport for a folder that cannot be read.
     """
     models: list[CausalModel] = []
     for name in names or (embedded.DEFAULT,):
+        if name not in embedded.NAMES and not Path(name).is_dir():
+            names = ", ".join(embedded.NAMES)
+            raise SettingsError(
+                f"no model {name!r}: expected one of {names}, or a folder with an ONNX export"
+            )
         model = embedded.load(name)
         if not isinstance(model, embedded.EmbeddedCausal):
             raise SettingsError(

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Sequence
 
 from lipogram.server.commands.arguments import InputError, Subparsers
 
 
 def add(subparsers: Subparsers) -> None:
-    """Declares the command, whose arguments are the trainer's own."""
-    parser = subparsers.add_parser(
-        "train", help="train the embedded models again (needs the train extra)", add_help=False
-    )
-    parser.add_argument("rest", nargs=argparse.REMAINDER)
-    parser.set_defaults(run=run)
+    """Lists the command; its arguments are the trainer's own, so `hand_over` reads them."""
+    subparsers.add_parser("train", help="train an embedded model again (needs the train extra)")
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Hands over to the trainer."""
+def hand_over(arguments: Sequence[str]) -> int:
+    """Runs the trainer."""
     try:
         from lipogram.decoding.train.main import main
     except ModuleNotFoundError as error:
         raise InputError(
             f"training needs the package {error.name!r}: pip install 'lipogram[train]'"
         ) from None
-    main(arguments.rest)
+    main(list(arguments))
     return 0

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from lipogram.decoding.masking import Masker
 
+
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """How a token is drawn from the scores.

@@ -138,6 +138,14 @@ LARGE = {
     "chain of rules": (_chain("r", 3_000), "a" * 3_000 + "b"),
     "chain of terminals": (_chain("R", 3_000), "a" * 3_000 + "b"),
     "optionals": ("start: " + '"a"? ' * 2_000 + '\n%ignore " "', "a  a"),
+    "nullable chain": (
+        "start: "
+        + "|".join(f'r{i}"x"' for i in range(3_000))
+        + "\nr0:\n"
+        + "".join(f"r{i + 1}: r{i}\n" for i in range(3_000))
+        + '%ignore " "',
+        "x",
+    ),
     "not of not": ("start: A\nA: " + "~" * 10_000 + '"a"', "a"),
     "comments": ('start: "a"' + "\n# c" * 20_000, "a"),
 }

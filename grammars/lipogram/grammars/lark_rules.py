@@ -6,6 +6,7 @@ lexeme may have ignored text before it, and one, "name/first", whose first lexem
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -28,7 +29,7 @@ class _Unit:
     body: tree.Node
     bindings: Mapping[str, tree.Node]
     is_nullable: bool = False  # by no lexeme at all; an empty lexeme is a lexeme
-    users: list[_Unit] = field(default_factory=list)
+    users: dict[_Unit, None] = field(default_factory=dict)  # in order, each once
 
 
 class Rules:
@@ -60,7 +61,7 @@ class Rules:
         unit = self._rule(tree.Name(start, (), 0))
         for found in self._found:  # grows while it is read
             for other in self._uses(found):
-                other.users.append(found)
+                other.users[found] = None
         self._find_nullable()
         is_first = self._skip != ir.EMPTY and not skip_first
         expression = self._call(unit, is_first)
@@ -126,12 +127,15 @@ class Rules:
         return not definition.is_terminal and not definition.attributes
 
     def _find_nullable(self) -> None:
-        todo = list(self._found)
+        todo = deque(reversed(self._found))
+        queued = set(todo)
         while todo:
-            unit = todo.pop()
+            unit = todo.popleft()
+            queued.remove(unit)
             if not unit.is_nullable and self._is_nullable(unit.body, unit):
                 unit.is_nullable = True
-                todo += unit.users
+                todo += (user for user in unit.users if user not in queued)
+                queued.update(unit.users)
 
     def _is_nullable(self, node: tree.Node, unit: _Unit) -> bool:
         node = self._closed(node, unit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -16,7 +17,7 @@ from lipogram.grammars.lark_source import LarkSource
 from lipogram.grammars.source import MAX_COUNT
 
 _OUTLINE_DEPTH = 24
-_SERIES_ITEMS = 32
+_BRANCHES = 32
 
 _ESCAPE = re.compile(
     r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([nrtf\\\"])|[\s\S])|\\"
@@ -93,8 +94,8 @@ def _syntax_error(source: LarkSource, error: UnexpectedInput) -> GrammarError:
         found = "end of line" if token.type == "_NL" else repr(str(token))
     if offset >= len(source.text):
         found = "end of text"
-    if source.visible[offset : offset + 1] == '"':
-        found = "a string that does not end on its line" if found == "'\"'" else f"{found}"
+    if found == "'\"'":
+        found = "a string that does not end on its line"
     return source.error(f"expected {_describe(expected)}, found {found}", offset)
 
 
@@ -147,15 +148,18 @@ def _bounds(token: Token) -> tuple[int, int | None]:
     return low, high
 
 
+def _chunks(nodes: tuple[tree.Node, ...]) -> Iterator[tuple[tree.Node, ...]]:
+    for start in range(0, len(nodes), _BRANCHES):
+        yield nodes[start : start + _BRANCHES]
+
+
 @v_args(inline=True)
 class _Build(Transformer[Token, Any]):
     """The parser's callbacks; stateless, so that one parser serves all threads."""
 
     def start(self, *found: tree.Statement | tuple[tree.Import, ...]) -> list[tree.Statement]:
-        flat: list[tree.Statement] = []
-        for item in found:
-            flat.extend(item if isinstance(item, tuple) else (item,))
-        return flat
+        groups = (item if isinstance(item, tuple) else (item,) for item in found)
+        return [statement for group in groups for statement in group]
 
     def override(self, definition: tree.Definition) -> tree.Change:
         return tree.Change(definition, extend=False)
@@ -215,6 +219,12 @@ class _Build(Transformer[Token, Any]):
         return str(name), self.pattern(value) if value.type == "REGEXP" else self.use(value)
 
     def alternatives(self, *options: tree.Node) -> tree.Node:
+        texts = tuple(option for option in options if isinstance(option, tree.Text))
+        others = tuple(option for option in options if not isinstance(option, tree.Text))
+        while len(others) > _BRANCHES:
+            chunks = _chunks(others)
+            others = tuple(tree.Outlined(tree.alternatives(chunk)) for chunk in chunks)
+            options = texts + others
         return tree.alternatives(options)
 
     def branch(self, body: tree.Node, *alias: Token) -> tree.Node:
@@ -229,10 +239,8 @@ class _Build(Transformer[Token, Any]):
         return tree.Conjunction(items, parts[1].start_pos or 0, depth)
 
     def series(self, *items: tree.Node) -> tree.Node:
-        while len(items) > _SERIES_ITEMS:
-            starts = range(0, len(items), _SERIES_ITEMS)
-            chunks = (items[start : start + _SERIES_ITEMS] for start in starts)
-            items = tuple(tree.Outlined(tree.series(chunk)) for chunk in chunks)
+        while len(items) > _BRANCHES:
+            items = tuple(tree.Outlined(tree.series(chunk)) for chunk in _chunks(items))
         return tree.series(items)
 
     def repeated(self, item: tree.Node, count: Token) -> tree.Node:

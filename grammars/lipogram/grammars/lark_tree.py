@@ -99,7 +99,7 @@ class Negation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outlined:
-    """A group so deep inside others, or a part of so long a series, that it becomes a rule."""
+    """A group so deep inside others, or a part of a list so long, that it becomes a rule."""
 
     body: Node
 

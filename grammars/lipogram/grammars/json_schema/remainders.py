@@ -35,7 +35,9 @@ class Remainders:
         `limit` is to the digits where there is no upper bound and the last few digits decide.
         Raises BudgetExceeded where the modulus is too large.
         """
-        for length in range(_MAX_ENDING + 1):
+        if self._modulus == 1:
+            return magnitudes(low, high, limit) if self._accepts(0) else ir.NOTHING
+        for length in range(1, _MAX_ENDING + 1):
             if 10**length % self._modulus == 0:
                 return ir.Intersection((magnitudes(low, high, limit), self._by_ending(length)))
         if self._modulus > MAX_MODULUS:
@@ -52,12 +54,11 @@ class Remainders:
         return self._part.holds(Fraction(remainder))
 
     def _by_ending(self, length: int) -> ir.Expression:
-        shorter = [str(n) for n in range(10 ** max(length - 1, 0)) if self._accepts(n)]
+        shorter = [str(n) for n in range(10 ** (length - 1)) if self._accepts(n)]
         endings = [str(n).rjust(length, "0") for n in range(10**length) if self._accepts(n)]
-        ending = ir.Literals(tuple(text.encode() for text in endings)) if length else ir.EMPTY
         return ir.choice(
             ir.Literals(tuple(text.encode() for text in shorter)),
-            ir.sequence(ir.Repeat(DIGIT), ending),
+            ir.sequence(ir.Repeat(DIGIT), ir.Literals(tuple(text.encode() for text in endings))),
         )
 
     def _by_length(self, low: str, high: str | None) -> list[ir.Expression]:

@@ -279,9 +279,7 @@ def _format(schemas: Schemas, place: Place, sign: bool) -> Shape:
     found = formats.find(name)
     if found is None:
         schemas.warn(place, "format", f"the format {brief(name)} is not checked")
-        if not sign:
-            place.refuse("format", f"{brief(name)} is not known, and must not hold")
-        return ANY
+        return ANY if sign else NONE
     if not found.exact:
         schemas.narrow(place, "format", f"rare texts of the format {name} are left out")
     return _textual(found.inside if sign else found.outside, sign)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import combinations
 
 from lipogram.grammars.errors import BudgetExceeded
@@ -21,6 +22,7 @@ from lipogram.grammars.json_schema.shapes import (
     Signed,
     join,
     meet,
+    merged_absence,
     node,
 )
 from lipogram.grammars.json_schema.vocabulary import (
@@ -33,6 +35,8 @@ from lipogram.grammars.json_schema.vocabulary import (
 MAX_DEPTH = 60
 MAX_ALTERNATIVES_AT_ONCE = 6
 _PROOF_DEPTH = 5
+_PRUNING_DEPTH = 3
+_FEW_CASES = 4
 
 Handler = Callable[["Schemas", Place, bool], Shape]
 
@@ -46,7 +50,7 @@ class Schemas:
         self.narrowed: dict[str, None] = {}
         self._shapes: dict[Node, Shape] = {}
         self._signed: dict[Signed, Shape | None] = {}
-        self._empty: dict[Node, bool] = {}
+        self._empty: dict[Node, tuple[bool, int]] = {}
         self._depth = 0
 
     def shape(self, of: Node) -> Shape:
@@ -57,9 +61,16 @@ class Schemas:
         if found is None:
             found = ANY
             for sign, place in of:
-                found = meet(found, self._shape_of(sign, place))
+                found = self._pruned(meet(found, self._shape_of(sign, place)))
             self._shapes[of] = found
         return found
+
+    def _pruned(self, shape: Shape) -> Shape:
+        """The same values, without cubes that certainly have none, where there are many."""
+        if len(shape.objects) <= _FEW_CASES:
+            return shape
+        left = (cube for cube in shape.objects if not self._no_objects(cube, _PRUNING_DEPTH))
+        return replace(shape, objects=tuple(left))
 
     def at(self, sign: bool, place: Place) -> Shape:
         """The values that satisfy, or do not satisfy, the schema at the place."""
@@ -132,17 +143,18 @@ class Schemas:
         for keyword in ("unevaluatedProperties", "unevaluatedItems"):
             if place.has(keyword):
                 place.refuse(keyword, "not compiled where the schema must not hold")
-        return join(handler(self, place, False) for handler in self._handlers(place))
+        found = join(handler(self, place, False) for handler in self._handlers(place))
+        return replace(found, objects=merged_absence(found.objects))
 
     def is_empty(self, of: Node, depth: int = _PROOF_DEPTH) -> bool:
         """Whether it is certain, and cheaply shown, that nothing satisfies the node."""
         if of in (ANYTHING, NEVER):
             return of == NEVER
-        if depth == 0:
-            return False
-        if not self._empty.get(of):
-            self._empty[of] = self.has_nothing(self.shape(of), depth)
-        return self._empty[of]
+        known, looked = self._empty.get(of, (False, 0))
+        if not known and looked < depth:
+            known = self.has_nothing(self.shape(of), depth)
+            self._empty[of] = (known, depth)
+        return known
 
     def has_nothing(self, shape: Shape, depth: int = _PROOF_DEPTH) -> bool:
         """Whether it is certain, and cheaply shown, that the shape has no members."""

@@ -23,7 +23,7 @@ Node = tuple[Signed, ...]
 
 ANYTHING: Node = ()
 NEVER: Node = ((True, Place(False, "", Resource("", False, "", 0))),)
-MAX_CASES = 600
+MAX_CASES = 1_000
 Cube = TypeVar("Cube")
 
 
@@ -210,6 +210,32 @@ def _joined(groups: list[tuple[Cube, ...]], whole: Cube, annotated: bool) -> tup
     if whole in cubes and not annotated:
         return (whole,)
     return _bounded(cubes)
+
+
+def merged_absence(cubes: tuple[ObjectCube, ...]) -> tuple[ObjectCube, ...]:
+    """The same union, where "absent" and "present and such" become "such, if present"."""
+    absent = {_lone(cube) for cube in cubes if not cube.required}
+    found: dict[ObjectCube, None] = {}
+    covered: set[str] = set()
+    for cube in cubes:
+        name = _lone(cube)
+        if name is not None and name in cube.required and name in absent:
+            covered.add(name)
+            cube = ObjectCube(cube.named)
+        found[cube] = None
+    return tuple(
+        c for c in found if c.required or _lone(c) not in covered or NEVER not in c.named.values()
+    )
+
+
+def _lone(cube: ObjectCube) -> str | None:
+    """The only property of which the cube says anything, if there is just one."""
+    plain = cube.others == ANY.objects[0].others and not cube.witnesses
+    if not plain or cube.least or cube.most is not None or len(cube.named) != 1:
+        return None
+    (name,) = cube.named
+    value_is_told = cube.required or cube.named[name] == NEVER
+    return name if value_is_told else None
 
 
 def _bounded(cubes: tuple[Cube, ...]) -> tuple[Cube, ...]:

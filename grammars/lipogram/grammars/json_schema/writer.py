@@ -206,6 +206,8 @@ class Writer:
     # Objects
 
     def _object(self, cube: ObjectCube) -> ir.Expression:
+        if any(cube.at(name) == NEVER for name in cube.required):
+            return ir.NOTHING
         named = {name: value for name, value in cube.named.items() if value != NEVER}
         if cube.most is not None and cube.most >= len(named) and not self._others(cube):
             cube = replace(cube, most=None)
@@ -348,7 +350,7 @@ class Writer:
                 self._object(
                     replace(
                         cube,
-                        named=named | {name: values},
+                        named=cube.named | {name: values},
                         required=cube.required | {name: None},
                         witnesses=tuple(rest),
                     )

@@ -19,7 +19,9 @@ KEYS = ("first-key", "zweiter-schlüssel")
 
 @pytest.fixture(scope="module")
 def locked() -> Iterator[str]:
-    with serving([restless()], Settings(api_keys=KEYS), until="/health") as address:
+    with serving(
+        [restless()], Settings(api_keys=KEYS, compile_workers=1), until="/health"
+    ) as address:
         yield address
 
 

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from server_under_test import vocabulary
 
 from lipogram.grammars.errors import BudgetExceeded, GrammarError
 from lipogram.server.cache import ByteCache
@@ -18,6 +17,7 @@ from lipogram.server.constraints import Call, Constraint, Source
 from lipogram.server.errors import GrammarRejected
 from lipogram.server.settings import Settings
 from lipogram.server.workers import WorkerPool
+from server_under_test import vocabulary
 
 SLOW = Constraint(Source("regex", "(?=.*a.{12}$)(?=.*b.{13}$)(?=.*c.{14}$)[abc]*", param="p"))
 QUICK = Constraint(Source("regex", "[a-z]{3}", param="p"))
@@ -41,27 +41,19 @@ def run(test: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(bounded())
 
 
-def test_a_worker_that_takes_too_long_is_replaced() -> None:
+def test_a_worker_that_dies_or_takes_too_long_is_replaced() -> None:
     async def test() -> None:
         async with pool(1, 1.0) as workers:
+            assert isinstance(await workers.perform(Task(QUICK)), Compiled)
+            (process,) = workers._running
+            process.kill()
+            await process.wait()
             assert isinstance(await workers.perform(Task(QUICK)), Compiled)
             started = time.perf_counter()
             outcome = await workers.perform(Task(SLOW))
             assert time.perf_counter() - started < 2
             assert isinstance(outcome, Failed)
             assert isinstance(outcome.error, BudgetExceeded)
-            assert isinstance(await workers.perform(Task(QUICK)), Compiled)
-
-    run(test)
-
-
-def test_a_worker_that_dies_is_replaced() -> None:
-    async def test() -> None:
-        async with pool(1, 5.0) as workers:
-            assert isinstance(await workers.perform(Task(QUICK)), Compiled)
-            (process,) = workers._running
-            process.kill()
-            await process.wait()
             assert isinstance(await workers.perform(Task(QUICK)), Compiled)
 
     run(test)
@@ -80,7 +72,19 @@ def test_closing_ends_a_worker_at_work() -> None:
     run(test)
 
 
-def test_a_rule_is_compiled_once() -> None:
+def test_a_rule_is_compiled_once_and_a_refusal_names_its_source() -> None:
+    calls = tuple(
+        Call(f"f{index}", "custom", Source("regex", text, param=f"tools[{index}]"))
+        for index, text in enumerate(["a", "b", "(", "c"])
+    )
+
+    async def check_refusal(compiler: Compiler, constraint: Constraint, param: str) -> None:
+        for _ in range(2):
+            with pytest.raises(GrammarRejected) as caught:
+                await compiler.rule(constraint, vocabulary())
+            assert caught.value.param == param
+            assert isinstance(caught.value.error, GrammarError)
+
     async def test() -> None:
         compiler = Compiler(Settings(compile_workers=1))
         await compiler.start()
@@ -91,33 +95,10 @@ def test_a_rule_is_compiled_once() -> None:
             )
             assert first is second is await compiler.rule(QUICK, tokens)
             assert await compiler.rule(QUICK, vocabulary()) is not first
-            for _ in range(2):
-                with pytest.raises(GrammarRejected) as caught:
-                    await compiler.rule(Constraint(Source("regex", "(", param="here")), tokens)
-                assert caught.value.param == "here"
-        finally:
-            await compiler.close()
-
-    run(test)
-
-
-def test_the_grammar_to_blame_is_named() -> None:
-    async def test() -> None:
-        compiler = Compiler(Settings(compile_workers=1))
-        await compiler.start()
-        try:
-            calls = [
-                Call(f"f{index}", "custom", Source("regex", text, param=f"tools[{index}]"))
-                for index, text in enumerate(["a", "b", "(", "c"])
-            ]
-            for constraint in (
-                Constraint(None, tuple(calls)),
-                Constraint(Source("json_schema", "{}"), tuple(calls)),
-            ):
-                with pytest.raises(GrammarRejected) as caught:
-                    await compiler.rule(constraint, vocabulary())
-                assert caught.value.param == "tools[2]"
-                assert isinstance(caught.value.error, GrammarError)
+            await check_refusal(compiler, Constraint(Source("regex", "(", param="here")), "here")
+            await check_refusal(compiler, Constraint(None, calls), "tools[2]")
+            answer = Source("json_schema", "{}")
+            await check_refusal(compiler, Constraint(answer, calls), "tools[2]")
         finally:
             await compiler.close()
 

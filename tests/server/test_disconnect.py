@@ -21,7 +21,7 @@ STEP_SECONDS = 0.02
 @pytest.fixture(scope="module")
 def slow() -> Iterator[tuple[SlowModel, str]]:
     model = SlowModel(STEP_SECONDS)
-    settings = Settings(max_sequences=4, max_requests=6)
+    settings = Settings(max_sequences=4, max_requests=6, compile_workers=1)
     with serving([model], settings, until="/health") as address:
         yield model, address
 
@@ -37,9 +37,9 @@ def send(address: str, path: str, **body: object) -> socket.socket:
 
 
 def wait_until_asked(model: SlowModel, times: int) -> None:
+    """Waits for questions since the last silence."""
     deadline = time.monotonic() + 10
-    before = model.asked
-    while model.asked < before + times:
+    while model.asked < times:
         assert time.monotonic() < deadline
         time.sleep(0.005)
 
@@ -50,6 +50,7 @@ def check_silence(model: SlowModel) -> None:
     asked = model.asked
     time.sleep(10 * model.seconds)
     assert (model.asked, model.running) == (asked, 0)
+    model.asked = 0
 
 
 @pytest.mark.parametrize("is_streamed", [False, True])
@@ -69,7 +70,7 @@ def test_leaving_stops_the_work(slow: tuple[SlowModel, str], path: str, is_strea
 
 def test_leaving_during_the_first_step_stops_it(slow: tuple[SlowModel, str]) -> None:
     model, address = slow
-    model.seconds = 30
+    model.asked, model.seconds = 0, 30
     try:
         connection = send(address, "/v1/completions", prompt="x", stream=True)
         wait_until_asked(model, 1)
@@ -79,7 +80,7 @@ def test_leaving_during_the_first_step_stops_it(slow: tuple[SlowModel, str]) -> 
             assert time.monotonic() < deadline
             time.sleep(0.01)
     finally:
-        model.seconds = STEP_SECONDS
+        model.asked, model.seconds = 0, STEP_SECONDS
 
 
 def test_a_client_that_does_not_read_is_waited_for(slow: tuple[SlowModel, str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -19,8 +20,12 @@ from lipogram.server.routes import chat, completions, grammars, health, models, 
 from lipogram.server.serving import ClientGone, Service
 from lipogram.server.settings import Settings
 from lipogram.server.validation import invalid
+from lipogram.server.wire.common import ErrorReply
 
 _CLIENT_GONE = 499
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    "default": {"model": ErrorReply, "description": "An error: `docs/http.md` lists them"}
+}
 
 
 def build_app(settings: Settings, served: Sequence[CausalModel]) -> FastAPI:
@@ -42,7 +47,7 @@ def build_app(settings: Settings, served: Sequence[CausalModel]) -> FastAPI:
     app.state.settings = settings
     app.state.service = service
     for family in (models, completions, chat, grammars, tokens, health):
-        app.include_router(family.router)
+        app.include_router(family.router, responses=_REFUSALS)
     app.add_exception_handler(Error, _refuse)
     app.add_exception_handler(RequestValidationError, _refuse_value)
     app.add_exception_handler(HTTPException, _refuse_route)

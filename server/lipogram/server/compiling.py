@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from lipogram.decoding.masking import Masker
 from lipogram.decoding.vocabulary import Vocabulary
+from lipogram.grammars import Budget
 from lipogram.grammars import compile as compile_grammar
+from lipogram.grammars.errors import GrammarError
 from lipogram.server.cache import ByteCache
 from lipogram.server.compile_messages import Compiled, Failed, Task
 from lipogram.server.constraints import Constraint
@@ -16,6 +18,8 @@ from lipogram.server.settings import Settings
 from lipogram.server.workers import WorkerPool
 
 _REFUSALS_BYTES = 4 << 20
+_MASKS_BYTES = 32 << 20
+_WORN_STATES = Budget().max_states // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ class Compiler:
         """
         key = (constraint, id(vocabulary))
         rule = self._rules.get(key)
-        if rule is not None:
+        if rule is not None and not _is_worn(rule):
             return rule
         task = self._under_way.get(key)
         if task is None:
@@ -81,7 +85,10 @@ class Compiler:
 
     async def _make(self, key: Key, vocabulary: Vocabulary) -> Rule:
         compiled = await self._proved(Task(key[0]))
-        rule = await asyncio.to_thread(_build, compiled, vocabulary)
+        try:
+            rule = await asyncio.to_thread(_build, compiled, vocabulary)
+        except GrammarError as error:
+            raise GrammarRejected(error, key[0].sources[0].param) from error
         self._rules.put(key, rule)
         return rule
 
@@ -106,5 +113,13 @@ def _build(compiled: Compiled, vocabulary: Vocabulary) -> Rule:
     return Rule(Masker(compile_grammar(compiled.grammar), vocabulary), compiled.syntax)
 
 
+def _is_worn(rule: Rule) -> bool:
+    """Whether an automaton has seen so much that its budget may end a request: then a new one."""
+    return len(rule.masker.automaton) > _WORN_STATES
+
+
 def _rule_bytes(rule: Rule) -> int:
-    return rule.masker.automaton.size_bytes
+    """The automaton, and a mask for each of its states as far as maskers keep them."""
+    masker = rule.masker
+    masks = len(masker.automaton) * len(masker.vocabulary) // 8
+    return masker.automaton.size_bytes + min(masks, _MASKS_BYTES)

@@ -24,9 +24,10 @@ class RefusalPart(Request):
     refusal: str
 
 
-Parts = Annotated[list[TextPart], Field(min_length=1)]
+Parts = Annotated[list[TextPart], Field(fail_fast=True, min_length=1)]
 AssistantParts = Annotated[
-    list[Annotated[TextPart | RefusalPart, Field(discriminator="type")]], Field(min_length=1)
+    list[Annotated[TextPart | RefusalPart, Field(discriminator="type")]],
+    Field(fail_fast=True, min_length=1),
 ]
 
 
@@ -117,13 +118,13 @@ class ChatRequest(Sampling):
     """Answer a conversation."""
 
     model: str
-    messages: Annotated[list[Message], Field(min_length=1, max_length=4096)]
+    messages: Annotated[list[Message], Field(fail_fast=True, min_length=1, max_length=4096)]
     max_tokens: Count | None = None
     max_completion_tokens: Count | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     response_format: ResponseFormat | None = None
-    tools: Annotated[list[Tool], Field(max_length=128)] | None = None
+    tools: Annotated[list[Tool], Field(fail_fast=True, max_length=128)] | None = None
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
     modalities: list[Literal["text"]] | None = None

@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 MAX_STOPS = 16
-MAX_STOP_CHARACTERS = 1024
+MAX_STOP_CHARACTERS = 256
 MAX_COUNT = 2**31 - 1
 
 
@@ -32,10 +32,11 @@ def _refused(value: object) -> None:
 Refused = Annotated[None, BeforeValidator(_refused, json_schema_input_type=None)]
 """A member that OpenAI documents and that is not supported: only null is accepted."""
 
+Biases = Annotated[dict[str, Annotated[float, Field(ge=-100, le=100)]], Field(max_length=1024)]
 Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
 TokenId = Annotated[int, Field(ge=0, le=MAX_COUNT)]
 StopText = Annotated[str, Field(min_length=1, max_length=MAX_STOP_CHARACTERS)]
-StopTexts = Annotated[list[StopText], Field(max_length=MAX_STOPS)]
+StopTexts = Annotated[list[StopText], Field(fail_fast=True, max_length=MAX_STOPS)]
 
 
 class StreamOptions(Request):
@@ -60,7 +61,7 @@ class StructuredOutputs(Request):
 
     json_: dict[str, Any] | bool | str | None = Field(None, alias="json")
     regex: str | None = None
-    choice: Annotated[list[str], Field(min_length=1)] | None = None
+    choice: Annotated[list[str], Field(fail_fast=True, min_length=1)] | None = None
     grammar: str | None = None
     json_object: Literal[True] | None = None
     syntax: Literal["lark", "gbnf"] | None = None
@@ -81,7 +82,7 @@ class Sampling(Request):
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     repetition_penalty: Annotated[float, Field(gt=0, le=100)] | None = None
-    logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] | None = None
+    logit_bias: Biases | None = None
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
     stop: str | StopTexts | None = None
     n: Annotated[int, Field(ge=1, le=128)] | None = None
@@ -125,6 +126,25 @@ class ModelList(Reply):
 
     object: Literal["list"] = "list"
     data: list[Model]
+
+
+class Fault(Reply):
+    """What went wrong; a grammar's error also has pointer and keyword, or line and column."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+    pointer: str | None = None
+    keyword: str | None = None
+    line: int | None = None
+    column: int | None = None
+
+
+class ErrorReply(Reply):
+    """The body of every answer from 400 on."""
+
+    error: Fault
 
 
 class Status(Reply):

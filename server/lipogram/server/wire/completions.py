@@ -8,8 +8,9 @@ from pydantic import Field
 
 from lipogram.server.wire.common import Count, Reply, Sampling, TokenId, Usage
 
-Tokens = Annotated[list[TokenId], Field(min_length=1)]
-Prompts = Annotated[list[str] | list[Tokens], Field(min_length=1, max_length=128)]
+_FEW = Field(fail_fast=True, min_length=1, max_length=128)
+Tokens = Annotated[list[TokenId], Field(fail_fast=True, min_length=1)]
+Prompts = Annotated[list[str], _FEW] | Annotated[list[Tokens], _FEW]
 
 
 class CompletionRequest(Sampling):

@@ -14,7 +14,7 @@ class GrammarRequest(Request):
     """Check a grammar: `definition` is a schema, a pattern, a grammar text or a list of texts."""
 
     syntax: Literal["json_schema", "regex", "lark", "gbnf", "choice"]
-    definition: dict[str, Any] | bool | str | list[str]
+    definition: dict[str, Any] | bool | str | Annotated[list[str], Field(fail_fast=True)]
     samples: Annotated[int, Field(ge=0, le=20)] = 3
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 
@@ -71,7 +71,7 @@ class TokenizeReply(Reply):
 class DetokenizeRequest(Request):
     """Turn tokens into text."""
 
-    tokens: Annotated[list[TokenId], Field(max_length=1 << 20)]
+    tokens: Annotated[list[TokenId], Field(fail_fast=True, max_length=1 << 20)]
     model: str | None = None
 
 

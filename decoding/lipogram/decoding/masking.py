@@ -159,7 +159,7 @@ class Masker:
                 automaton.expand(state)
         crossed = _set_members(crossing)
         if automaton.is_complete(start):
-            crossed = np.union1d(crossed, roots)
+            crossed = _union(crossed, roots)
         ids = _set_members(tokens)
         is_bitset = len(ids) > self._words
         return _Reach(tokens if is_bitset else ids, is_bitset, self._region(crossed))
@@ -184,6 +184,24 @@ def _remember(
 def _set_bits(words: NDArray[np.int32], ids: NDArray[np.int32]) -> None:
     for token in ids:
         words[token >> 5] |= np.int32(np.uint32(1) << np.uint32(token & 31))
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _union(left: NDArray[np.int32], right: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The members of two sorted sets, sorted."""
+    members = np.empty(len(left) + len(right), np.int32)
+    count = i = j = 0
+    while i < len(left) or j < len(right):
+        if j == len(right) or (i < len(left) and left[i] <= right[j]):
+            if j < len(right) and left[i] == right[j]:
+                j += 1
+            members[count] = left[i]
+            i += 1
+        else:
+            members[count] = right[j]
+            j += 1
+        count += 1
+    return members[:count]
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]

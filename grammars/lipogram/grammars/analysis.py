@@ -9,7 +9,7 @@ from heapq import heappop, heappush
 from lipogram.grammars import ir
 from lipogram.grammars.derivatives import Derivatives
 from lipogram.grammars.errors import BudgetExceeded, GrammarError
-from lipogram.grammars.lowering import children, lower, postorder
+from lipogram.grammars.lowering import children, lower_regular, postorder
 from lipogram.grammars.residuals import INFINITE
 
 # Bytes of a shortest member, and the latest-settled rule that it takes: see ShortestMembers.
@@ -117,7 +117,9 @@ class ShortestMembers:
                     pieces.append(self._derivatives.shortest(self._boolean_node(expression), bytes))
                 case _:
                     pieces.append(
-                        self._derivatives.shortest(lower(expression, {}, self._derivatives), bytes)
+                        self._derivatives.shortest(
+                            lower_regular(expression, self._derivatives), bytes
+                        )
                     )
         return b"".join(pieces)
 
@@ -163,7 +165,9 @@ class ShortestMembers:
     def _boolean_node(self, expression: ir.Expression) -> int:
         node = self._boolean_nodes.get(id(expression))
         if node is None:
-            node = self._boolean_nodes[id(expression)] = lower(expression, {}, self._derivatives)
+            node = self._boolean_nodes[id(expression)] = lower_regular(
+                expression, self._derivatives
+            )
         return node
 
 

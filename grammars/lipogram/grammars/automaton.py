@@ -26,14 +26,12 @@ from lipogram.grammars.errors import BudgetExceeded, EmptyLanguage
 from lipogram.grammars.lowering import lower
 from lipogram.grammars.residuals import INFINITE, Residuals
 from lipogram.grammars.table import (
-    BODY,
     CALL_START,
     COMPLETE,
     DEAD,
     EDGE_END,
     EDGE_START,
     FRAME_STATE,
-    IS_EMPTY_RULE,
     ITEM_START,
     ITEMS,
     MASK,
@@ -107,12 +105,11 @@ class Automaton:
         self._check_shortest(shortest)
         self._names = tuple(grammar.rules)
         self._rules = {name: index for index, name in enumerate(self._names)}
-        self._residuals.rule_lengths = self._members.lengths
+        self._residuals.rule_lengths = list(self._members.lengths)
         self._rule_texts: dict[int, bytes] = {}
 
         self._exit_lengths: dict[int, tuple[int, Item | None]] = {ROOT: (0, None)}
         self.table = new_table(len(self._rules))
-        self.table.rules[:, IS_EMPTY_RULE] = [not length for length in self._members.lengths]
         self._mask_ids = {1 << byte: byte for byte in range(256)}
         self._edge_count = self._call_count = 0
         self._start = self.residual(self._body(self._rules[grammar.start]))
@@ -227,8 +224,9 @@ class Automaton:
                 if status == NEEDS_HEADS:
                     self._publish(request)
                 elif status == NEEDS_BODY:
-                    self.table.rules[request, BODY] = self._body(request)
+                    body = self._body(request)
                     self._grow()
+                    self.table.rules[request] = body, not self._residuals.rule_lengths[request]
                 else:
                     self._make_room(request)
 
@@ -242,6 +240,8 @@ class Automaton:
         return table.rows[row]  # type: ignore[no-any-return]
 
     def _body(self, rule: int) -> int:
+        if rule >= len(self._names):
+            return self._residuals.nameless[rule - len(self._names)]
         expression = self.grammar.rules[self._names[rule]]
         return lower(expression, self._rules, self._derivatives)
 
@@ -286,7 +286,10 @@ class Automaton:
         return known
 
     def _grow(self, **lengths: int) -> None:
-        self.table = grown(self.table, heads=len(self._residuals), **lengths)
+        rules = len(self._residuals.rule_lengths)
+        self.table = grown(
+            self.table, heads=len(self._residuals), rules=rules, own=rules, **lengths
+        )
 
     def _make_room(self, size: int) -> None:
         rows = self.table.counts[ROWS]
@@ -305,7 +308,11 @@ class Automaton:
     def _rule_text(self, rule: int) -> bytes:
         text = self._rule_texts.get(rule)
         if text is None:
-            text = self._rule_texts[rule] = self._members.text(self._names[rule])
+            if rule < len(self._names):
+                text = self._members.text(self._names[rule])
+            else:
+                text = self._derivatives.shortest(self._body(rule), self._rule_text)
+            self._rule_texts[rule] = text
         return text
 
     def _item_length(self, item: Item) -> int:

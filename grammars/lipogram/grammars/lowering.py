@@ -1,4 +1,9 @@
-"""From expressions to residuals."""
+"""From expressions to residuals.
+
+Parts of a sequence that can take many forms, and what is repeated, become nameless rules: then what
+they are made of does not depend on what follows, and every place that has them shares their states.
+Below an intersection or complement nothing may call rules, so nothing is named there.
+"""
 
 from __future__ import annotations
 
@@ -12,47 +17,71 @@ from lipogram.grammars.residuals import EMPTY, INFINITE, NOTHING
 
 def lower(root: ir.Expression, rules: Mapping[str, int], derivatives: Derivatives) -> int:
     """The node of an expression; `rules` numbers the rules that it may call."""
+    residuals = derivatives.residuals
     nodes: dict[int, int] = {}
-    for expression in postorder(root):
-        nodes[id(expression)] = _lower_one(expression, nodes, rules, derivatives)
+    for expression in postorder(root, stop=(ir.Intersection, ir.Complement)):
+        match expression:
+            case ir.Sequence(items):
+                node = EMPTY
+                for item in reversed(items):
+                    node = residuals.sequence(residuals.named(nodes[id(item)]), node)
+            case ir.Repeat(item, minimum, maximum):
+                node = residuals.repeat(nodes[id(item)], minimum, maximum, is_named=True)
+            case ir.Choice(options):
+                node = residuals.choice(nodes[id(option)] for option in options)
+            case ir.Reference(name):
+                node = residuals.call(rules[name])
+            case ir.Intersection() | ir.Complement():
+                node = lower_regular(expression, derivatives)
+            case _:
+                node = _lower_leaf(expression, derivatives)
+        nodes[id(expression)] = node
     return nodes[id(root)]
 
 
-def _lower_one(
-    expression: ir.Expression,
-    nodes: Mapping[int, int],
-    rules: Mapping[str, int],
-    derivatives: Derivatives,
-) -> int:
+def lower_regular(root: ir.Expression, derivatives: Derivatives) -> int:
+    """The node of an expression without references, itself without calls.
+
+    Raises GrammarError where there is a reference.
+    """
+    residuals = derivatives.residuals
+    nodes: dict[int, int] = {}
+    for expression in postorder(root):
+        match expression:
+            case ir.Sequence(items):
+                node = EMPTY
+                for item in reversed(items):
+                    node = residuals.sequence(nodes[id(item)], node)
+            case ir.Repeat(item, minimum, maximum):
+                node = residuals.repeat(nodes[id(item)], minimum, maximum)
+            case ir.Choice(options):
+                node = residuals.choice(nodes[id(option)] for option in options)
+            case ir.Intersection(items):
+                node = _live(residuals.both(nodes[id(item)] for item in items), derivatives)
+            case ir.Complement(item):
+                node = _live(residuals.complement(nodes[id(item)]), derivatives)
+            case ir.Reference(name):
+                raise GrammarError(
+                    f"expected a regular expression under & or ~, found the rule {name!r}"
+                )
+            case _:
+                node = _lower_leaf(expression, derivatives)
+        nodes[id(expression)] = node
+    return nodes[id(root)]
+
+
+def _lower_leaf(expression: ir.Expression, derivatives: Derivatives) -> int:
     residuals = derivatives.residuals
     match expression:
         case ir.Literal(text):
-            return residuals.literal(text)
+            return residuals.chain(text, EMPTY)
         case ir.Bytes(mask):
             return residuals.byte_class(mask)
         case ir.Chars(ranges):
             return residuals.chars(ranges)
         case ir.Literals(texts):
             return residuals.literals(texts)
-        case ir.Sequence(items):
-            node = EMPTY
-            for item in reversed(items):
-                node = residuals.sequence(nodes[id(item)], node)
-            return node
-        case ir.Choice(options):
-            return residuals.choice(nodes[id(option)] for option in options)
-        case ir.Repeat(item, minimum, maximum):
-            return residuals.repeat(nodes[id(item)], minimum, maximum)
-        case ir.Intersection(items):
-            return _live(residuals.both(nodes[id(item)] for item in items), derivatives)
-        case ir.Complement(item):
-            return _live(residuals.complement(nodes[id(item)]), derivatives)
-        case ir.Reference(name):
-            if name not in rules:
-                raise GrammarError(
-                    f"expected a regular expression under & or ~, found the rule {name!r}"
-                )
-            return residuals.call(rules[name])
+    raise AssertionError(expression)
 
 
 def _live(node: int, derivatives: Derivatives) -> int:
@@ -71,10 +100,15 @@ def children(expression: ir.Expression) -> tuple[ir.Expression, ...]:
     return ()
 
 
-def postorder(root: ir.Expression, known: Container[int] = frozenset()) -> list[ir.Expression]:
+def postorder(
+    root: ir.Expression,
+    known: Container[int] = frozenset(),
+    stop: tuple[type[ir.Expression], ...] = (),
+) -> list[ir.Expression]:
     """Every distinct sub-expression object, children first; iterative, for any depth.
 
-    Objects whose id is in `known`, and what is below them, are left out.
+    Objects whose id is in `known`, and what is below them, are left out; below those of a type in
+    `stop` nothing is visited.
     """
     order: list[ir.Expression] = []
     seen: set[int] = set()
@@ -86,5 +120,6 @@ def postorder(root: ir.Expression, known: Container[int] = frozenset()) -> list[
         elif id(expression) not in seen and id(expression) not in known:
             seen.add(id(expression))
             stack.append((expression, True))
-            stack += [(child, False) for child in children(expression)]
+            if not isinstance(expression, stop):
+                stack += [(child, False) for child in children(expression)]
     return order

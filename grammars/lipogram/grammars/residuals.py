@@ -34,7 +34,9 @@ class Residuals:
     def __init__(self, max_nodes: int) -> None:
         self.max_nodes = max_nodes
         self.deadline_s: float | None = None  # on the monotonic clock
-        self.rule_lengths: Sequence[int] = ()
+        self.rule_lengths: list[int] = []
+        self.nameless: list[int] = []  # the bodies of rules made here, numbered after the grammar's
+        self._nameless_calls: dict[int, int] = {}
         self._ids: dict[Key, int] = {}
         self.keys: list[Key] = []
         self.nullable: list[bool] = []
@@ -72,9 +74,6 @@ class Residuals:
         if node is not None:
             return node
         return self._new(key, nullable=False, is_boolean=False, length=1)
-
-    def literal(self, text: bytes) -> int:
-        return self.chain(text, EMPTY)
 
     def chain(self, text: bytes, rest: int) -> int:
         """`text` and then `rest`: one node a byte, numbered in a row; see `chain_of`."""
@@ -144,7 +143,10 @@ class Residuals:
             length=min(known) if len(known) == len(members) else None,
         )
 
-    def repeat(self, item: int, minimum: int, maximum: int | None) -> int:
+    def repeat(
+        self, item: int, minimum: int, maximum: int | None, *, is_named: bool = False
+    ) -> int:
+        """`item` so many times; as a call of a nameless rule if `is_named` and that may save."""
         if maximum == 0 or item == EMPTY or (item == NOTHING and minimum == 0):
             return EMPTY
         if item == NOTHING:
@@ -163,6 +165,8 @@ class Residuals:
                 inner_minimum * minimum,
                 maximum * inner_maximum if both else None,
             )
+        if is_named:
+            item = self.named(item)
         key = (REPEAT, item, minimum, maximum)
         node = self._ids.get(key)
         if node is not None:
@@ -178,14 +182,16 @@ class Residuals:
     def literals(self, texts: Iterable[bytes]) -> int:
         members = tuple(sorted(set(texts)))
         if len(members) <= _FEW_LITERALS:
-            return self.choice(map(self.literal, members))
-        return self.literals_between(members, 0, len(members), 0)
+            return self.choice(self.chain(member, EMPTY) for member in members)
+        node = self.literals_between(members, 0, len(members), 0)
+        self.lengths[node] = min(map(len, members))
+        return node
 
     def literals_between(self, texts: tuple[bytes, ...], low: int, high: int, depth: int) -> int:
         if low == high:
             return NOTHING
         if high - low == 1:
-            return self.literal(texts[low][depth:])
+            return self.chain(texts[low][depth:], EMPTY)
         key = (LITERALS, id(texts), low, high, depth, texts)
         node = self._ids.get(key[:-1])
         if node is not None:
@@ -245,6 +251,29 @@ class Residuals:
         if node is not None:
             return node
         return self._new(key, nullable=length == 0, is_boolean=False, length=length)
+
+    def named(self, node: int) -> int:
+        """A call of a nameless rule of this body, where that saves making states again.
+
+        Alternatives are worth it; not what may end after any byte, like most repeats: a token would
+        return from it at every turn.
+        """
+        key = self.keys[node]
+        if key[0] not in (CHOICE, LITERALS) and not (key[0] == REPEAT and key[3] == 1):
+            return node
+        call = self._nameless_calls.get(node)
+        if call is None:
+            rule = len(self.rule_lengths)
+            length = self.lengths[node]
+            self.nameless.append(node)
+            self.rule_lengths.append(INFINITE if length is None else length)
+            call = self._nameless_calls[node] = self._new(
+                (CALL, rule),
+                nullable=self.nullable[node],
+                is_boolean=False,
+                length=length,
+            )
+        return call
 
     def chars(self, ranges: tuple[tuple[int, int], ...]) -> int:
         key = ("chars", ranges)

@@ -114,7 +114,7 @@ def grown(table: Table, **lengths: int) -> Table:
             size = 1 << (length - 1).bit_length()  # hash tables are indexed by masking
             bigger = np.empty((size, *array.shape[1:]), array.dtype)
             bigger[: len(array)] = array
-            bigger[len(array) :] = fill if name in ("heads", "states", "rows") else 0
+            bigger[len(array) :] = fill if name in ("heads", "rules", "states", "rows") else 0
             longer[name] = bigger
     return table._replace(**longer)
 
@@ -291,7 +291,50 @@ def expand(table: Table, state: int) -> int:
                 count = _add(todo, seen, rest, frame, count, generation)
             if count < 0:
                 return NEEDS_ROOM
+    found_count = _return_early(table, found_count, called_count, first_own)
+    if found_count < 0:
+        return NEEDS_ROOM
     return int(_commit(table, state, found_count, called_count, own_count, is_complete))
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _return_early(table: Table, found_count: int, called_count: int, first_own: int) -> int:
+    """Replace edges that end a frame by edges to what goes on there, so that states are the same
+    whichever frame has just ended. The new number of edges; -1 if out of room.
+    """
+    found, called, callers = table.found, table.called, table.callers
+    end = found_count
+    kept = 0
+    for index in range(found_count):
+        mask, rest, frame = found[index, 0], found[index, 1], found[index, 2]
+        if rest != EMPTY_RESIDUAL or frame == ROOT:
+            found[kept, 0], found[kept, 1], found[kept, 2] = mask, rest, frame
+            kept += 1
+            continue
+        if frame < first_own:
+            start, stop = table.frames[frame, CALLER_START], table.frames[frame, CALLER_END]
+        else:
+            start, stop = 0, called_count
+        if end + stop - start > len(found):
+            table.counts[REQUEST] = end + stop - start
+            return -1
+        for caller in range(start, stop):
+            if frame < first_own:
+                found[end, 1], found[end, 2] = callers[caller, NODE], callers[caller, FRAME]
+            elif called[caller, 0] == frame - first_own:
+                found[end, 1], found[end, 2] = called[caller, 1], called[caller, 2]
+            else:
+                continue
+            found[end, 0] = mask
+            end += 1
+    for index in range(found_count, end):
+        found[kept, 0], found[kept, 1], found[kept, 2] = (
+            found[index, 0],
+            found[index, 1],
+            found[index, 2],
+        )
+        kept += 1
+    return kept
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]

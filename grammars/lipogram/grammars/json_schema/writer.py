@@ -31,6 +31,7 @@ MAX_COUNTER_STATES = 3_000
 MAX_UNIQUE_VALUES = 8
 MAX_VARIANTS = 500
 _CHAINED = 8
+_MANY_NAMES = 64
 _ONE_WITNESS = (
     ": where an object must violate a schema by a property that is not named, it has just one such"
 )
@@ -44,6 +45,7 @@ class Writer:
         self._layout = layout
         self.rules: dict[str, ir.Expression] = {}
         self.numbers = NumberWriter(limits, self.rules)
+        self._scalars: dict[ir.Expression, ir.Expression] = {}
         self._written: dict[Node, ir.Expression] = {}
         self._pending: list[tuple[str, Shape]] = []
         self._cubes = 0
@@ -68,8 +70,16 @@ class Writer:
                 self._written[of] = ir.Reference(name)
                 self._pending.append((name, shape))
             else:
-                self._written[of] = self._shape(shape)
+                self._written[of] = self._scalar(self._shape(shape))
         return self._written[of]
+
+    def _scalar(self, expression: ir.Expression) -> ir.Expression:
+        """One rule for all places that have the same expression, so that they share its states."""
+        if isinstance(expression, ir.Literal) or expression == ir.NOTHING:
+            return expression
+        if expression not in self._scalars:
+            self._scalars[expression] = self._rule("scalar", expression)
+        return self._scalars[expression]
 
     def _shape(self, shape: Shape) -> ir.Expression:
         options: list[ir.Expression] = []
@@ -248,7 +258,9 @@ class Writer:
             if cube.named:
                 names = tuple(name.encode() for name in cube.named)
                 facts.append(ir.Complement(ir.Literals(names)))
-            key = string(ir.Intersection(tuple(facts)) if len(facts) > 1 else ANY_TEXT)
+            key = self._scalar(
+                string(ir.Intersection(tuple(facts)) if len(facts) > 1 else ANY_TEXT)
+            )
             options.append(ir.sequence(key, self._layout.colon, self.value(values)))
         return ir.choice(*options)
 
@@ -259,6 +271,8 @@ class Writer:
         comma = self._layout.comma
         names = list(named)
         members = [self._member(name, named[name]) for name in names]
+        if len(members) > _MANY_NAMES:
+            members = [self._rule("member", member) for member in members]
         others: list[ir.Expression] = []
         if other != ir.NOTHING:
             others.append(ir.Repeat(ir.sequence(comma, other)))

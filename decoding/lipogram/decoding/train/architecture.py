@@ -158,11 +158,11 @@ def masks(batch: Batch, window: int, causal: bool) -> list[tuple[int, Tensor]]:
     for start in range(0, length, CHUNK_TOKENS):
         stop = min(start + CHUNK_TOKENS, length)
         low = max(0, start - window + 1) // CHUNK_TOKENS * CHUNK_TOKENS if window else 0
-        high = stop if causal else length
+        high = stop if causal else min(length, stop + window - 1 if window else length)
         distance = index[start:stop, None] - index[None, low:high]
         seen = (distance >= 0) if causal else torch.ones_like(distance, dtype=torch.bool)
         if window:
-            seen = seen & (distance < window)
+            seen = seen & (distance.abs() < window)
         seen = seen & (batch.documents[:, start:stop, None] == batch.documents[:, None, low:high])
         result.append((low, torch.where(seen, 0.0, _NEVER).to(torch.bfloat16)[:, None]))
     return result
@@ -181,7 +181,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, biases: list[tuple[int, Te
 
 
 class Transformer(nn.Module):  # type: ignore[misc]
-    """A decoder-only (or, when not causal, bidirectional) transformer over packed rows."""
+    """Row i scores token i + 1, seeing what precedes it if causal, else the whole text."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -208,8 +208,7 @@ class Transformer(nn.Module):  # type: ignore[misc]
             assert isinstance(block, Block)
             x = block.remix(x, embedded)
             query, key, value = block.project(x, turns[0], turns[1])
-            if shape.causal:
-                key = shift_keys(key, follows)
+            key = shift_keys(key, follows)
             x = block.finish(x, attend(query, key, value, biases[window]))
         return normalise(x)
 

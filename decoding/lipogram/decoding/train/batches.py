@@ -81,9 +81,10 @@ def _masked_row(row: list[Document], length: int, rng: random.Random) -> dict[st
         tokens = document.ids[: length - start]
         span = slice(start, start + len(tokens))
         masked, weight = noise(tokens, rng)
-        arrays["targets"][span], arrays["documents"][span] = tokens, number
         arrays["inputs"][span] = np.where(masked, ids.MASK, tokens)
-        arrays["weights"][span], arrays["positions"][span] = masked * weight, np.arange(len(tokens))
+        arrays["targets"][span], arrays["weights"][span] = np.roll(tokens, -1), np.roll(masked, -1)
+        arrays["weights"][span] *= weight
+        arrays["documents"][span], arrays["positions"][span] = number, np.arange(len(tokens))
         start = span.stop
     return arrays
 

@@ -1,5 +1,6 @@
 """The model card, written from the numbers."""
 
+import platform
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,8 +23,9 @@ feature run without a download. It is not a general assistant.
 
 ## Data
 
-- The source of the Python standard library (CPython 3.11), without tests, generated encoding tables
-  and `pydoc` topics: 9.4 MB in 574 files. It is under the PSF licence; the text is not shipped.
+- The source of the standard library of Python {python}, without tests, generated encoding tables
+  and `pydoc` topics: {data_megabytes:.1f} MB in {data_files} files.
+  It is under the PSF licence; its text is not shipped.
 - Synthetic text-to-JSON items, made by `lipogram.decoding.train.extraction` from templates in the
   repository and invented names.
 
@@ -33,9 +35,9 @@ its object. Neither is ever trained on, for the tokenizer neither.
 ## Recipe
 
 `lipogram train {name}`. {recipe}
-A pre-norm transformer with rotary positions on half of each head, normalised queries and keys,
-squared-ReLU layers and hashed n-gram embeddings{shifted}; Muon for matrices, Adam for the rest; the
-learning rate holds for 45 % of the time and then falls to zero in a straight line.
+A pre-norm transformer: rotary positions on half of each head, normalised queries and keys,
+squared-ReLU layers{shifted}. Muon for matrices, Adam for the rest; the learning rate holds for 45 %
+of the time and then falls to zero in a straight line. {note}
 
 ## Held-out numbers
 
@@ -55,7 +57,8 @@ _MIXTURE = """Rows of {length} tokens, {rows} a step; {items:.0%} of the tokens 
 answers weigh four times as much as their texts. """
 
 _INFILLING = """{share:.0%} of the code windows are infilling exercises
-cut at random characters, half prefix-suffix-middle, half suffix first."""
+cut at random characters, half prefix-suffix-middle, half suffix first; what
+is to be filled in weighs three times as much as the rest."""
 
 _CAUSAL_NUMBERS = """- Code: **{bits:.3f} bits a byte** on {files} held-out modules ({size:,}
   bytes), each coded on its own. `xz -9` needs {xz:.3f} for the files one by one (the model:
@@ -72,7 +75,7 @@ def write(name: str, training: Mapping[str, Any], numbers: Mapping[str, Any]) ->
     """The card in Markdown."""
     recipe = RECIPES[name]
     causal = recipe.shape.causal
-    points = training["curve"][:: -max(1, len(training["curve"]) // 16)][::-1]
+    points = training["curve"][:: -(len(training["curve"]) // 16 + 1)][::-1]
     curve = "\n".join(
         f"| {seconds / 60:.1f} | {tokens:,} | {loss:.3f} | {probe:.3f} |"
         for seconds, tokens, loss, probe in points
@@ -86,8 +89,12 @@ def write(name: str, training: Mapping[str, Any], numbers: Mapping[str, Any]) ->
         one_in=corpus.HELD_OUT_ONE_IN,
         items_in=extraction.HELD_OUT_ONE_IN,
         recipe=_mixture(recipe),
-        shifted=", and keys that look one token back" if causal else "",
+        shifted=", hashed n-gram embeddings, keys that look one token back" if causal else "",
         numbers=_causal_numbers(numbers) if causal else _masked_numbers(numbers),
+        note=training.get("note", ""),
+        python=platform.python_version(),
+        data_files=len(corpus.training_modules()),
+        data_megabytes=sum(len(m.text.encode()) for m in corpus.training_modules()) / 1e6,
         unit="bits a byte" if causal else "weighted nats a masked token",
         curve=curve,
     )

@@ -13,6 +13,7 @@ from lipogram.decoding.train.extraction import Item
 Encode = Callable[[str], list[int]]
 
 _PROMPT_WEIGHT = 0.25
+_MIDDLE_WEIGHT = 3.0
 _SENTINELS = frozenset(
     (ids.FIM_PREFIX, ids.FIM_SUFFIX, ids.FIM_MIDDLE, ids.FILE_SEPARATOR, ids.USER)
 )
@@ -53,7 +54,9 @@ def infilling_document(
         body = [ids.FIM_PREFIX, ids.FIM_SUFFIX, *suffix, ids.FIM_MIDDLE, *prefix, *middle]
     else:
         body = [ids.FIM_PREFIX, *prefix, ids.FIM_SUFFIX, *suffix, ids.FIM_MIDDLE, *middle]
-    return _weighed([ids.END_OF_TEXT, *body, ids.END_OF_TEXT])
+    whole = _weighed([ids.END_OF_TEXT, *body, ids.END_OF_TEXT])
+    rest = len(whole.ids) - len(middle) - 1
+    return Document(whole.ids, whole.weights[:rest] + [_MIDDLE_WEIGHT] * (len(middle) + 1))
 
 
 def code_documents(
@@ -65,7 +68,7 @@ def code_documents(
         rng.shuffle(windows)
         for path, text, ends in windows:
             if rng.random() < infill and len(text) > 40:
-                text = text[: int(len(text) * rng.uniform(0.2, 0.9))]
+                text = text[: int(len(text) * rng.uniform(0.05, 0.9))]
                 first, second = _span(len(text), rng)
                 yield infilling_document(text, first, second, rng.random() < 0.5, encode)
             else:
@@ -94,10 +97,10 @@ def _windows(module: Module, rng: random.Random, size: int) -> Iterator[tuple[st
 
 
 def _span(length: int, rng: random.Random) -> tuple[int, int]:
-    """A random middle, half of the time a short one."""
-    if rng.random() < 0.5:
+    """A random middle, most of the time a short one."""
+    if rng.random() < 0.8:
         first = rng.randrange(length)
-        return first, min(length, first + rng.randint(1, 200))
+        return first, min(length, first + rng.randint(1, 120))
     first, second = sorted((rng.randrange(length + 1), rng.randrange(length + 1)))
     return first, second
 

@@ -79,19 +79,27 @@ class Denoiser(nn.Module):  # type: ignore[misc]
         self.model = model
 
     def forward(self, input_ids: Tensor) -> Tensor:
-        """Logits [B, L, V]."""
-        x = embedded = self.model.embedding([input_ids])
-        positions = torch.arange(input_ids.shape[1])[None]
-        cosines, sines = (
-            turn[:, :, None] for turn in rotation(positions, self.model.shape.head_width // 2)
-        )
-        for block in self.model.blocks:
+        """Logits [B, L, V]; row i scores slot i, and the first, which nothing precedes, is zero."""
+        shape, length = self.model.shape, input_ids.shape[1]
+        padded = functional.pad(input_ids, (shape.previous_tokens, 0))
+        rows = [
+            padded[:, shape.previous_tokens - back : shape.previous_tokens - back + length]
+            for back in range(shape.previous_tokens + 1)
+        ]
+        x = embedded = self.model.embedding(rows)
+        positions = torch.arange(length)
+        cosines, sines = (t[:, :, None] for t in rotation(positions[None], shape.head_width // 2))
+        distance = (positions[:, None] - positions[None, :]).abs()
+        for block, window in zip(self.model.blocks, shape.windows, strict=True):
             assert isinstance(block, Block)
             x = block.remix(x, embedded)
             query, key, value = (part.transpose(1, 2) for part in block.project(x, cosines, sines))
-            mixed = (query @ key.transpose(-1, -2)).softmax(-1) @ value
-            x = block.finish(x, mixed.transpose(1, 2).flatten(2))
-        return normalise(x) @ self.model.head.T
+            scores = query @ _shifted(key, torch.ones(1)).transpose(-1, -2)
+            if window:
+                scores = scores + torch.where(distance < window, 0.0, _NEVER)
+            x = block.finish(x, (scores.softmax(-1) @ value).transpose(1, 2).flatten(2))
+        logits = normalise(x) @ self.model.head.T
+        return functional.pad(logits[:, :-1], (0, 0, 1, 0))
 
 
 def export(model: Transformer, file: Path) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,9 +18,14 @@ SEED = 20
 
 
 def run(
-    model: str, out: Path, minutes: float | None = None, seed: int = SEED, threads: int = 1
+    model: str,
+    out: Path,
+    minutes: float | None = None,
+    seed: int = SEED,
+    threads: int = 1,
+    initial: Path | None = None,
 ) -> None:
-    """Trains one model into `out`, resuming there.
+    """Trains one model into `out`, resuming there; `initial` is a folder to start from.
 
     The wall clock ends it, so that data and start repeat exactly, but not the weights.
     """
@@ -28,10 +34,15 @@ def run(
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     file = out / "tokenizer.json"
-    if not file.exists():
+    if initial:
+        shutil.copyfile(initial / "tokenizer.json", file)
+    elif not file.exists():
         recipe.tokenizer(seed).save(str(file))
     tokenizer = Tokenizer.from_file(str(file))
     network = Transformer(recipe.shape)
+    if initial:
+        saved = torch.load(initial / "checkpoint.pt", weights_only=True)
+        network.load_state_dict(saved["model"])
     measure = probe(network, tokenizer, recipe.length)
     progress = loop.train(
         network, recipe.batches(tokenizer, seed), minutes or recipe.minutes, out, measure
@@ -53,6 +64,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--initial", type=Path, help="start from the model in this folder")
     parser.add_argument("--threads", type=int, default=1)
     run(**vars(parser.parse_args(arguments)))
 

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from tokenizers import Tokenizer
@@ -65,19 +65,19 @@ _BYTES = 256 + len(vocabularies.SPECIALS)
 
 RECIPES = {
     "embedded-2k": Recipe(
-        _causal(2048, 5, (2, 3), 12_289, 128), vocabularies.WORDS, 4, 1024, 0.5, 0.5, 70
+        _causal(2048, 5, (2, 3), 12_289, 128), vocabularies.WORDS, 4, 1024, 0.5, 0.8, 70
     ),
     "embedded-4k": Recipe(
         _causal(4096, 5, (2, 3), 12_289, 128), vocabularies.IDENTIFIERS, 4, 1024, 0.3, 0.5, 43
     ),
-    "embedded-byte": Recipe(_causal(_BYTES, 5, (2, 3, 5), 6_151, 128), None, 4, 1024, 0.3, 0.5, 17),
+    "embedded-byte": Recipe(_causal(_BYTES, 5, (2, 3, 5), 6_151, 128), None, 4, 1024, 0.3, 0.5, 32),
     "embedded-diffusion": Recipe(
-        Shape(2048, 192, 3, (0,) * 6, (), 1, 1, 256, causal=False),
+        replace(_causal(2048, 5, (2, 3), 12_289, 128), causal=False, context_tokens=1024),
         vocabularies.WORDS,
-        16,
-        256,
+        8,
+        512,
         0.35,
         0.0,
-        20,
+        24,
     ),
 }

@@ -11,7 +11,12 @@ from typing import Any, Literal
 from lipogram.decoding.errors import DecodingError
 
 _FORMAT = "lipogram-embedded"
-_FILES = ("model.onnx", "onnx/model.onnx", "decoder_model_merged.onnx")
+_FILES = (
+    "model.onnx",
+    "onnx/model.onnx",
+    "model_quantized.onnx",
+    "onnx/model_quantized.onnx",
+)
 
 
 class UnreadableExport(DecodingError):

@@ -17,6 +17,8 @@ from lipogram.decoding.models.embedded.configuration import UnreadableExport
 
 Cached = NDArray[Any]
 
+_TOKEN_INPUTS = ("input_ids", "attention_mask", "position_ids", "previous_ids")
+
 
 def open_graph(file: Path, threads: int) -> onnxruntime.InferenceSession:
     """An inference session on the CPU whose threads sleep between runs."""
@@ -66,14 +68,18 @@ class DecoderGraph:
         self._present_names = [
             re.sub("^past_key_values", "present", name) for name in self._past_names
         ]
-        if not self._past_names or not {"logits", *self._present_names} <= set(outputs):
+        known = {*self._past_names, *_TOKEN_INPUTS}
+        if not {"logits", *self._present_names} <= set(outputs) or not known >= set(inputs):
             raise UnreadableExport(
-                f"{file}: expected inputs past_key_values.*, outputs logits and present.*, "
+                f"{file}: expected inputs {', '.join(_TOKEN_INPUTS)} and past_key_values.*, "
+                "outputs logits and present.*, "
                 f"found {sorted(inputs)} and {sorted(outputs)}"
             )
         self._optional = {"position_ids", "previous_ids"} & set(inputs)
         self._previous = inputs["previous_ids"].shape[1] if "previous_ids" in inputs else 0
         _, heads, _, width = inputs[self._past_names[0]].shape
+        if not isinstance(heads, int) or not isinstance(width, int):
+            raise UnreadableExport(f"{file}: expected caches of fixed heads and width")
         kind = np.float16 if "float16" in inputs[self._past_names[0]].type else np.float32
         empty = np.zeros((heads, 0, width), kind)
         self.cached_bytes_per_token = len(self._past_names) * heads * width * empty.itemsize

@@ -9,7 +9,7 @@ import pytest
 from laws.oracle import ALPHABET, Oracle, random_grammar, random_tokens
 from lipogram.decoding.masking import Masker
 from lipogram.decoding.vocabulary import Vocabulary
-from lipogram.grammars import Automaton, EmptyLanguage, compile, ir
+from lipogram.grammars import Automaton, BudgetExceeded, EmptyLanguage, compile, ir
 
 LIMIT = 6
 EOS = 0
@@ -129,7 +129,8 @@ def test_a_repeated_intersection_has_no_dead_ends() -> None:
 
 
 @pytest.mark.parametrize(
-    ("low", "high"), [(0, 0x10FFFF), (0x7F, 0x80), (0x7FF, 0x801), (0xE000, 0x10000), (0x41, 0x10FFFF)]
+    ("low", "high"),
+    [(0, 0x10FFFF), (0x7F, 0x80), (0x7FF, 0x801), (0xE000, 0x10000), (0x41, 0x10FFFF)],
 )
 def test_characters_are_valid_utf8_and_nothing_else(low: int, high: int) -> None:
     automaton = compile(ir.Grammar({"s": ir.chars([(low, high)])}, "s"))
@@ -149,3 +150,16 @@ def test_a_pattern_that_determinises_badly_is_quick() -> None:
     for _ in range(200):
         text = bytes(rng.choices(b"ab", k=rng.randint(0, 30)))
         assert automaton.accepts(text) == bool(re.fullmatch(rb"[ab]*a[ab]{12}", text))
+
+
+def test_a_long_series_of_optional_parts_is_no_deep_recursion() -> None:
+    body = ir.Sequence((ir.Repeat(ir.Literal(b"a"), 0, 1),) * 5000)
+    assert compile(ir.Grammar({"s": body}, "s")).accepts(b"aaa")
+
+
+def test_a_shortest_member_beyond_all_bounds_is_no_empty_language() -> None:
+    rules: dict[str, ir.Expression] = {
+        f"r{i}": ir.Sequence((ir.Reference(f"r{i + 1}"),) * 2) for i in range(300)
+    }
+    with pytest.raises(BudgetExceeded):
+        compile(ir.Grammar(rules | {"r300": ir.Literal(b"a")}, "r0"))

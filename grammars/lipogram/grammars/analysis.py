@@ -15,6 +15,7 @@ from lipogram.grammars.residuals import INFINITE
 # Bytes of a shortest member, and the latest-settled rule that it takes: see ShortestMembers.
 Measure = tuple[int, int]
 _DEAD: Measure = (INFINITE, 0)
+_LONGEST = INFINITE - 1  # what is longer than this is still not nothing
 
 
 def check_depth(root: ir.Expression, max_depth: int) -> None:
@@ -150,13 +151,17 @@ class ShortestMembers:
                 return min(map(len, texts), default=INFINITE), 0
             case ir.Sequence(items):
                 measures = [values[id(item)] for item in items]
-                length = min(sum(length for length, _ in measures), INFINITE)
-                return length, max((rank for _, rank in measures), default=0)
+                length = sum(length for length, _ in measures)
+                if all(part[0] < INFINITE for part in measures):
+                    length = min(length, _LONGEST)
+                return min(length, INFINITE), max((rank for _, rank in measures), default=0)
             case ir.Choice(options):
                 return min((values[id(option)] for option in options), default=_DEAD)
             case ir.Repeat(item, minimum):
                 length, rank = values[id(item)]
-                return (min(minimum * length, INFINITE), rank) if minimum else (0, 0)
+                if not minimum:
+                    return 0, 0
+                return (min(minimum * length, _LONGEST) if length < INFINITE else INFINITE), rank
             case ir.Intersection() | ir.Complement():
                 return self._derivatives.length(self._boolean_node(expression)), 0
             case ir.Reference(rule):

@@ -101,13 +101,22 @@ class Derivatives:
         return Heads(((1 << text[offset], following),))
 
     def _sequence_heads(self, first: int, rest: int) -> Heads:
-        heads = self.heads(first)
-        edges = [(mask, self.residuals.sequence(r, rest)) for mask, r in heads.edges]
-        calls = [(rule, self.residuals.sequence(r, rest)) for rule, r in heads.calls]
-        if self.residuals.nullable[first]:
-            more = self.heads(rest)
-            edges += more.edges
-            calls += more.calls
+        residuals = self.residuals
+        edges: list[Edge] = []
+        calls: list[tuple[int, int]] = []
+        while True:  # not by recursion: a long series of optional parts is as deep as it is long
+            heads = self.heads(first)
+            edges += [(mask, residuals.sequence(r, rest)) for mask, r in heads.edges]
+            calls += [(rule, residuals.sequence(r, rest)) for rule, r in heads.calls]
+            if not residuals.nullable[first]:
+                break
+            key = residuals.keys[rest]
+            if key[0] != SEQUENCE:
+                heads = self.heads(rest)
+                edges += heads.edges
+                calls += heads.calls
+                break
+            first, rest = key[1], key[2]
         return Heads(tuple(edges), tuple(calls))
 
     def _choice_heads(self, options: tuple[int, ...]) -> Heads:

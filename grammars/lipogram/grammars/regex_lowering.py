@@ -226,11 +226,26 @@ class _Lowering:
                 self.run(Concatenation((node.item,) * count), left, then)
                 for count in range(node.minimum, node.maximum + 1)
             )
+        if node.minimum <= 1 and _only_ends(node.item):
+            return self._until_end(node, left, then)
         if isinstance(node.item, Concatenation) and len(node.item.items) == 2:
             look, characters = node.item.items
             if isinstance(look, Look) and not look.behind and isinstance(characters, Characters):
                 return self._tempered(node, look, characters, left, then)
         raise Unsupported("an assertion that is repeated without limit", line=1, column=1)
+
+    def _until_end(self, node: Quantified, left: _Left, then: _Continuation) -> ir.Expression:
+        """`(a|b$)*`: rounds that do not look for the end, and perhaps one that stands at it."""
+        inner = plain(_endless(node.item))
+
+        def at_end(at: _Left) -> ir.Expression:
+            return then(at) if at.ended else ir.NOTHING
+
+        def last(at: _Left) -> ir.Expression:
+            return self.run(node.item, at, at_end)
+
+        before = self._consume(ir.Repeat(inner, node.minimum), left, then)
+        return _union((before, self._consume(ir.Repeat(inner), left, last)))
 
     def _tempered(
         self,
@@ -325,6 +340,34 @@ class _Lowering:
         if not matches_empty(left.pending):
             return ir.NOTHING
         return then(replace(left, pending=ir.EMPTY))
+
+
+def _only_ends(node: Node) -> bool:
+    """Whether all assertions of the node are that the text ends there."""
+    match node:
+        case Concatenation(items) | Alternation(items):
+            return all(map(_only_ends, items))
+        case Quantified(item):
+            return _only_ends(item)
+        case Anchor(edge):
+            return edge == "text_end"
+        case _:
+            return isinstance(node, Characters)
+
+
+def _endless(node: Node) -> Node:
+    """The node without the alternatives that look for the end of the text."""
+    match node:
+        case Concatenation(items):
+            return Concatenation(tuple(map(_endless, items)))
+        case Alternation(options):
+            return Alternation(tuple(map(_endless, options)))
+        case Quantified(item, minimum, maximum):
+            return Quantified(_endless(item), minimum, maximum)
+        case Anchor():
+            return Characters(())
+        case _:
+            return node
 
 
 def _union(options: Iterable[ir.Expression]) -> ir.Expression:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
-from lipogram.grammars.errors import BudgetExceeded
+from lipogram.grammars.errors import BudgetExceeded, Unsupported
 from lipogram.grammars.json_schema import containers, regular, scalars
 from lipogram.grammars.json_schema.document import Document, Place, escaped
 from lipogram.grammars.json_schema.shapes import (
@@ -20,10 +20,13 @@ from lipogram.grammars.json_schema.shapes import (
     ObjectCube,
     Shape,
     Signed,
+    both,
+    in_region,
     join,
     meet,
     merged_absence,
     node,
+    overlap,
 )
 from lipogram.grammars.json_schema.vocabulary import (
     ANNOTATIONS,
@@ -41,6 +44,14 @@ _FEW_CASES = 4
 Handler = Callable[["Schemas", Place, bool], Shape]
 
 
+@dataclass(slots=True)
+class _Known:
+    """The shapes worked out so far; None for a place that is being worked out."""
+
+    nodes: dict[Node, Shape] = field(default_factory=dict)
+    places: dict[Signed, Shape | None] = field(default_factory=dict)
+
+
 class Schemas:
     """Shapes of the schemas of one document, each worked out once."""
 
@@ -48,8 +59,9 @@ class Schemas:
         self.document = document
         self.warnings: dict[str, None] = {}
         self.narrowed: dict[str, None] = {}
-        self._shapes: dict[Node, Shape] = {}
-        self._signed: dict[Signed, Shape | None] = {}
+        self._exact = _Known()
+        self._loose = _Known()
+        self._known = self._exact
         self._empty: dict[Node, tuple[bool, int]] = {}
         self._depth = 0
 
@@ -57,17 +69,17 @@ class Schemas:
         """The values that satisfy the node."""
         if of == NEVER:
             return NONE
-        found = self._shapes.get(of)
+        found = self._known.nodes.get(of)
         if found is None:
             found = ANY
             for sign, place in of:
                 found = self._pruned(meet(found, self._shape_of(sign, place)))
-            self._shapes[of] = found
+            self._known.nodes[of] = found
         return found
 
     def _pruned(self, shape: Shape) -> Shape:
         """The same values, without cubes that certainly have none, where there are many."""
-        if len(shape.objects) <= _FEW_CASES:
+        if self.proving or len(shape.objects) <= _FEW_CASES:
             return shape
         left = (cube for cube in shape.objects if not self._no_objects(cube, _PRUNING_DEPTH))
         return replace(shape, objects=tuple(left))
@@ -77,13 +89,14 @@ class Schemas:
         return self.shape(node(sign, place))
 
     def _shape_of(self, sign: bool, place: Place) -> Shape:
+        known = self._known.places
         key = (sign, place)
-        if key in self._signed:
-            found = self._signed[key]
+        if key in known:
+            found = known[key]
             if found is None:
                 place.refuse("$ref", "leads back to itself with no value in between")
             return found
-        self._signed[key] = None
+        known[key] = None
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise BudgetExceeded(
@@ -94,8 +107,8 @@ class Schemas:
             found = self._positive(place) if sign else self._negative(place)
         finally:
             self._depth -= 1
-            del self._signed[key]
-        self._signed[key] = found
+            del known[key]
+        known[key] = found
         return found
 
     def _handlers(self, place: Place) -> list[Handler]:
@@ -146,13 +159,24 @@ class Schemas:
         found = join(handler(self, place, False) for handler in self._handlers(place))
         return replace(found, objects=merged_absence(found.objects))
 
+    @property
+    def proving(self) -> bool:
+        """Whether shapes may be too large now: all that is asked is whether they are empty."""
+        return self._known is self._loose
+
     def is_empty(self, of: Node, depth: int = _PROOF_DEPTH) -> bool:
         """Whether it is certain, and cheaply shown, that nothing satisfies the node."""
         if of in (ANYTHING, NEVER):
             return of == NEVER
         known, looked = self._empty.get(of, (False, 0))
         if not known and looked < depth:
-            known = self.has_nothing(self.shape(of), depth)
+            before, self._known = self._known, self._loose
+            try:
+                known = self.has_nothing(self.shape(of), depth)
+            except (BudgetExceeded, Unsupported):
+                known = False
+            finally:
+                self._known = before
             self._empty[of] = (known, depth)
         return known
 
@@ -168,10 +192,29 @@ class Schemas:
 
     def _no_arrays(self, cube: ArrayCube, depth: int) -> bool:
         count = min(cube.least, len(cube.prefix) + 1)
-        return any(self.is_empty(cube.at(index), depth - 1) for index in range(count))
+        return any(self.is_empty(cube.at(index), depth - 1) for index in range(count)) or any(
+            contains.least > 0
+            and all(
+                self.is_empty(both(cube.at(index), contains.item), depth - 1)
+                for index in range(contains.start, max(len(cube.prefix), contains.start) + 1)
+            )
+            for contains in cube.contains
+        )
 
     def _no_objects(self, cube: ObjectCube, depth: int) -> bool:
-        return any(self.is_empty(cube.at(name), depth - 1) for name in cube.required)
+        return any(self.is_empty(cube.at(name), depth - 1) for name in cube.required) or any(
+            all(
+                self.is_empty(both(own, value), depth - 1)
+                for own_region, own in cube.others
+                if overlap(own_region, region) is not None
+            )
+            and all(
+                self.is_empty(both(own, value), depth - 1)
+                for name, own in cube.named.items()
+                if in_region(region, name)
+            )
+            for region, value in cube.witnesses
+        )
 
 
 def _children(schemas: Schemas, place: Place, keyword: str) -> list[Place]:
@@ -230,6 +273,8 @@ def _any_of(schemas: Schemas, place: Place, sign: bool) -> Shape:
 def _one_of(schemas: Schemas, place: Place, sign: bool) -> Shape:
     parts = _children(schemas, place, "oneOf")
     shapes = [schemas.at(True, part) for part in parts]
+    if schemas.proving:
+        return join(shapes) if sign else ANY
     rivals: dict[int, list[int]] = {index: [] for index in range(len(parts))}
     for i, j in combinations(range(len(parts)), 2):
         if not schemas.has_nothing(meet(shapes[i], shapes[j])):

@@ -219,7 +219,7 @@ def merged_absence(cubes: tuple[ObjectCube, ...]) -> tuple[ObjectCube, ...]:
     covered: set[str] = set()
     for cube in cubes:
         name = _lone(cube)
-        if name is not None and name in cube.required and name in absent:
+        if name in cube.required and name in absent and cube.named[name] != NEVER:
             covered.add(name)
             cube = ObjectCube(cube.named)
         found[cube] = None

@@ -108,8 +108,8 @@ class Derivatives:
             heads = self.heads(first)
             edges += [(mask, residuals.sequence(r, rest)) for mask, r in heads.edges]
             calls += [(rule, residuals.sequence(r, rest)) for rule, r in heads.calls]
-            if not residuals.nullable[first]:
-                break
+            if not residuals.nullable[first] or residuals.keys[first][0] == CALL:
+                break  # a rule that may be empty is skipped where it is called
             key = residuals.keys[rest]
             if key[0] != SEQUENCE:
                 heads = self.heads(rest)

@@ -69,6 +69,7 @@ class Budget:
     max_states: int = 100_000
     max_shortest_bytes: int = 1 << 20
     max_compile_s: float = 2.0
+    max_step_s: float = 1.0  # for one state's successors: servers expand between requests' steps
 
 
 def compile(grammar: ir.Grammar, *, budget: Budget | None = None) -> Automaton:
@@ -219,16 +220,25 @@ class Automaton:
     def expand(self, state: State) -> None:
         """Make the successors of a state, unless they are made."""
         with self.lock:
-            while status := expand(self.table, state):
-                request = int(self.table.counts[REQUEST])
-                if status == NEEDS_HEADS:
-                    self._publish(request)
-                elif status == NEEDS_BODY:
-                    body = self._body(request)
-                    self._grow()
-                    self.table.rules[request] = body, not self._residuals.rule_lengths[request]
-                else:
-                    self._make_room(request)
+            compile_deadline_s = self._residuals.deadline_s
+            if compile_deadline_s is None:
+                self._residuals.deadline_s = monotonic() + self._budget.max_step_s
+            try:
+                while status := expand(self.table, state):
+                    self._supply(status, int(self.table.counts[REQUEST]))
+            finally:
+                self._residuals.deadline_s = compile_deadline_s
+
+    def _supply(self, status: int, request: int) -> None:
+        """Give the compiled code what it stopped for."""
+        if status == NEEDS_HEADS:
+            self._publish(request)
+        elif status == NEEDS_BODY:
+            body = self._body(request)
+            self._grow()
+            self.table.rules[request] = body, not self._residuals.rule_lengths[request]
+        else:
+            self._make_room(request)
 
     def _row(self, state: State) -> NDArray[np.int32]:
         table = self.table

@@ -334,9 +334,10 @@ def test_special_names_in_a_prompt_are_text(post: Callable[..., httpx.Response])
     assert sum(id >= 256 for id in ids) == 3
 
 
-def test_others_are_served_meanwhile(address: str) -> None:
-    """A grammar that takes forever to compile costs its sender the budget, and others nothing."""
-    slow = {"regex": "(?=.*a.{12}$)(?=.*b.{13}$)(?=.*c.{14}$)[abc]*"}
+@pytest.mark.parametrize("beginning", ["", "[xyz]{5}"])
+def test_others_are_served_meanwhile(address: str, beginning: str) -> None:
+    """A grammar that takes forever, at once or later on, costs its sender the budget alone."""
+    slow = {"regex": beginning + "(?=.*a.{12}$)(?=.*b.{13}$)(?=.*c.{14}$)[abc]*"}
     outcome: list[httpx.Response] = []
 
     def send() -> None:
@@ -357,6 +358,6 @@ def test_others_are_served_meanwhile(address: str) -> None:
     error = check_error(outcome[0], 400, "structured_outputs.regex")
     assert error["code"] == "grammar_too_complex"
     started = time.perf_counter()
-    body = {**CHAT, "structured_outputs": slow}
-    check_error(httpx.post(f"{address}/v1/chat/completions", json=body, timeout=30), 400)
+    again = {**CHAT, "structured_outputs": slow}
+    check_error(httpx.post(f"{address}/v1/chat/completions", json=again, timeout=30), 400)
     assert time.perf_counter() - started < 1  # remembered

@@ -38,6 +38,11 @@ class ByteCache(Generic[Key, Value]):
             self.put(key, value)
         return value
 
+    def drop(self, key: Key) -> None:
+        """Removes a value, if it is here."""
+        if self._values.pop(key, None) is not None:
+            self._total -= self._weights.pop(key)
+
     def put(self, key: Key, value: Value) -> None:
         """Adds a value; one that alone is over the limit is not kept."""
         weight = self._weigh(value)

@@ -12,6 +12,7 @@ import sys
 import time
 from typing import BinaryIO
 
+from lipogram.grammars import Automaton
 from lipogram.grammars import compile as compile_grammar
 from lipogram.grammars.errors import BudgetExceeded, GrammarError
 from lipogram.server import combining, members
@@ -28,6 +29,10 @@ from lipogram.server.constraints import Constraint, Source
 
 _WARM_UP = Task(Constraint(Source("regex", "[a-z]*")), samples=1)
 
+_EXPLORING_SECONDS = 0.05
+_EXPLORED_PATHS = 4
+_EXPLORED_BYTES = 64
+
 
 def perform(task: Task) -> Compiled | Failed:
     """The answer to a task; every failure that is the grammar's becomes a Failed."""
@@ -36,8 +41,8 @@ def perform(task: Task) -> Compiled | Failed:
         parsed = combining.parse(task.constraint)
         automaton = compile_grammar(parsed.grammar)
         shortest = automaton.shortest(automaton.start())
-        automaton.next_bytes(automaton.start())
         generator = random.Random(task.seed)
+        _explore(automaton)
         samples = tuple(
             members.draw(automaton, generator, 4 * (index + 1)) for index in range(task.samples)
         )
@@ -51,6 +56,16 @@ def perform(task: Task) -> Compiled | Failed:
         return Failed(BudgetExceeded("the grammar is nested too deeply"))
     except MemoryError:
         return Failed(BudgetExceeded("the grammar needs more memory than allowed"))
+
+
+def _explore(automaton: Automaton) -> None:
+    """Walks a few paths, so that what explodes on the way does so here and not in the server."""
+    generator = random.Random(0)
+    stop = time.perf_counter() + _EXPLORING_SECONDS
+    for _ in range(_EXPLORED_PATHS):
+        members.draw(automaton, generator, _EXPLORED_BYTES)
+        if time.perf_counter() > stop:
+            return
 
 
 def limit_memory(mebibytes: int) -> None:

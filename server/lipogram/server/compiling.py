@@ -79,6 +79,10 @@ class Compiler:
             task.add_done_callback(lambda done: self._finished(key, done))
         return await asyncio.shield(task)
 
+    def forget(self, constraint: Constraint, vocabulary: Vocabulary) -> None:
+        """Drops a rule whose automaton has used up its budget."""
+        self._rules.drop((constraint, id(vocabulary)))
+
     async def check(self, constraint: Constraint, samples: int, seed: int) -> Compiled:
         """The worker's own findings about a constraint; raises GrammarRejected."""
         return await self._proved(Task(constraint, samples, seed))

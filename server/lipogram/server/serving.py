@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Coroutine
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 from fastapi import Request
@@ -12,8 +13,10 @@ from starlette.types import Scope
 
 from lipogram.decoding.events import Event
 from lipogram.decoding.masking import Masker
+from lipogram.grammars.errors import GrammarError
 from lipogram.server import logs
 from lipogram.server.compiling import Compiler
+from lipogram.server.errors import GrammarRejected
 from lipogram.server.generation import House
 from lipogram.server.registry import Registry
 from lipogram.server.settings import Settings
@@ -50,7 +53,21 @@ class Service:
         self, plan: Plan, masker: Masker | None
     ) -> AsyncGenerator[tuple[int, Event], None]:
         """All events of a plan, each with its sequence's index; the first one is there already."""
-        return await opened(self.house.run(plan.served.decoder, plan.jobs(masker)))
+        return await opened(self._run(plan, masker))
+
+    async def _run(
+        self, plan: Plan, masker: Masker | None
+    ) -> AsyncGenerator[tuple[int, Event], None]:
+        """Where a grammar turns out too complex on the way, what is known of it is dropped."""
+        async with aclosing(self.house.run(plan.served.decoder, plan.jobs(masker))) as events:
+            try:
+                async for entry in events:
+                    yield entry
+            except GrammarError as error:
+                assert plan.constraint is not None
+                self.compiler.forget(plan.constraint, plan.served.model.vocabulary)
+                param = plan.constraint.sources[0].param
+                raise GrammarRejected(error, param) from error
 
 
 def service_of(request: Request) -> Service:

@@ -1,0 +1,163 @@
+"""String formats against the standard library's own readers, and against tables."""
+
+import calendar
+import datetime
+import ipaddress
+import random
+import re
+import uuid
+
+import pytest
+
+from grammars.sampling import walk
+from lipogram.grammars import Grammar, compile, formats
+
+SAMPLES = 25
+
+
+def automaton_of(name, side="inside"):
+    return compile(Grammar({"start": getattr(formats.find(name), side)}, "start"))
+
+
+def _fits(pattern):
+    return lambda text: re.fullmatch(pattern, text)[0]
+
+
+# format: a reader that raises for what is not valid
+READERS = {
+    "date": datetime.date.fromisoformat,
+    "ipv4": ipaddress.IPv4Address,
+    "ipv6": ipaddress.IPv6Address,
+    "uuid": lambda text: uuid.UUID(
+        _fits("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")(text)
+    ),
+    "email": lambda text: _fits(r"(?s).+@[^@]+")(text),
+    "json-pointer": _fits(r"(?s)(/([^~/]|~[01])*)*"),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_random_texts_of_a_format_can_be_read(name):
+    automaton = automaton_of(name)
+    chooser = random.Random(name)
+    for text in [automaton.shortest(automaton.start())] + [
+        walk(automaton, chooser, 40) for _ in range(SAMPLES)
+    ]:
+        READERS[name](text.decode())
+
+
+@pytest.mark.parametrize("name", ["date", "ipv4", "ipv6"])
+def test_mutated_texts_are_taken_as_the_reader_takes_them(name):
+    automaton = automaton_of(name)
+    chooser = random.Random(name)
+    letters = {"date": "0123459-", "ipv4": "01259.", "ipv6": "0f1:."}[name]
+    for _ in range(300):
+        text = walk(automaton, chooser, 40).decode()
+        at = chooser.randrange(len(text) + 1)
+        text = text[:at] + chooser.choice(letters) + text[at + chooser.choice([0, 1, 1]) :]
+        try:
+            READERS[name](text)
+            valid = name != "date" or re.fullmatch(r"\d{4}-\d\d-\d\d", text) is not None
+        except ValueError:
+            valid = False
+        assert automaton.accepts(text.encode()) == valid, text
+
+
+def test_leap_days_are_those_of_the_calendar():
+    automaton = automaton_of("date")
+    state = automaton.start()
+    for year in range(1, 10_000):
+        text = f"{year:04}-02-29"
+        assert (automaton.walk(state, text.encode()) is not None) == calendar.isleap(year), text
+
+
+TABLE = {
+    "time": (
+        ["00:00:00Z", "23:59:59.123+05:30", "23:59:60Z", "12:00:00z", "08:30:06.283185-00:00"],
+        [
+            "24:00:00Z",
+            "12:00:60Z",
+            "12:00Z",
+            "12:00:00",
+            "12:00:00.Z",
+            "1:00:00Z",
+            "12:00:00+24:00",
+        ],
+    ),
+    "date-time": (
+        ["1963-06-19T08:30:06.283185Z", "2024-02-29t23:59:59z", "1990-12-31T15:59:59.123-08:00"],
+        [
+            "1963-06-19 08:30:06Z",
+            "2023-02-29T00:00:00Z",
+            "2020-01-01T00:00:00",
+            "2020-1-01T00:00:00Z",
+        ],
+    ),
+    "duration": (
+        ["P4DT12H30M5S", "P4Y", "PT0S", "P1M", "PT1M", "PT36H", "P1Y2M3D", "P2W", "PT1H2M"],
+        ["P", "PT", "P1DT", "4DT1H", "P2D1Y", "P1Y2D", "P1D2H", "P2S", "P1Y2W", "P1", "PT1H2S"],
+    ),
+    "hostname": (
+        ["a", "example.com", "a-b.c1", "1.2", "a" * 63, "xn-1"],
+        ["", "-a", "a-", "a..b", "a.", "a_b", "a" * 64, ".".join(["a" * 50] * 6), "xn--a", "é"],
+    ),
+    "email": (
+        ["a@b.c", "a.b+c@d", '"a b"@c', "a@[127.0.0.1]", "a@[IPv6:::1]"],
+        ["a", "@b", "a@", ".a@b", "a.@b", "a..b@c", "a@b@c", "a b@c", "a@[256.0.0.1]", "a@b c"],
+    ),
+    "uri": (
+        [
+            "http://a.b/c?d=e#f",
+            "urn:x:y",
+            "mailto:a@b",
+            "http://[::1]:80/",
+            "tel:+1-2",
+            "http://u:p@h",
+        ],
+        [
+            "",
+            "a",
+            "//a/b",
+            "/a",
+            "http:// a",
+            "http://a b",
+            "1a:b",
+            "http://[::1",
+            "a:%zz",
+            "a:é",
+            "a:\\",
+        ],
+    ),
+    "uri-reference": (
+        ["", "a", "//a/b", "/a?b#c", "#f", "../x"],
+        ["\\a", "a b", "%zz", "a:b:c#d#e", "1a:b"],
+    ),
+    "iri": (["http://é.b/ü?d=e#f"], ["é", "http://a b", "//é"]),
+    "uri-template": (["a/{b}/c", "{+x,y*}{?z:3}", ""], ["{", "a}", "{a", "{!a}", "{a:0}"]),
+    "relative-json-pointer": (["0", "1/a", "0#", "10/~0"], ["/a", "01", "-1/a", "1#a", "", "+1"]),
+    "regex": (["^a.b$", "a*b+", r"\d\.", "[az]"], ["(", "*", "a**", "[", "\\", "a{2,1}"]),
+    "ipv6": (
+        ["::", "::1", "1::", "a:b:c:d:e:f:1.2.3.4", "::ffff:1.2.3.4"],
+        [":", "1:", "::1%eth0", "1::2::3", "12345::"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_table(name):
+    automaton = automaton_of(name)
+    valid, invalid = TABLE[name]
+    assert [text for text in valid if not automaton.accepts(text.encode())] == []
+    assert [text for text in invalid if automaton.accepts(text.encode())] == []
+
+
+@pytest.mark.parametrize("name", sorted(formats.NAMES))
+def test_inside_is_within_outside(name):
+    inside, outside = automaton_of(name), automaton_of(name, "outside")
+    chooser = random.Random(name)
+    for _ in range(8):
+        assert outside.accepts(walk(inside, chooser, 30))
+
+
+def test_unknown_formats_are_none():
+    assert formats.find("colour") is None

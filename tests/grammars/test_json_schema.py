@@ -1,0 +1,223 @@
+"""What JSON Schemas mean, keyword by keyword, with `jsonschema` as the judge of values."""
+
+import json
+import time
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from lipogram.grammars import (
+    BudgetExceeded,
+    EmptyLanguage,
+    GrammarError,
+    Unsupported,
+    compile,
+    json_schema,
+)
+
+# One JSON object a line: a schema, and values of which the judge says which are valid.
+CASES = [
+    (case["schema"], case["values"])
+    for case in map(
+        json.loads,
+        (Path(__file__).parents[1] / "data" / "json_schema_values.jsonl")
+        .read_text(encoding="utf-8")
+        .splitlines(),
+    )
+]
+# In the order of the schema, and spelled in one of the ways of json.dumps.
+SPELLINGS = [
+    {},
+    {"separators": (",", ":")},
+    {"indent": 2},
+    {"indent": 4},
+    {"indent": "\t"},
+    {"separators": (", ", ":")},
+]
+
+
+def automaton_of(schema, **options):
+    return compile(json_schema.parse(schema, **options))
+
+
+@pytest.mark.parametrize(("schema", "values"), CASES, ids=lambda part: json.dumps(part)[:50])
+def test_values(schema, values):
+    default = jsonschema.Draft202012Validator
+    judge = jsonschema.validators.validator_for(schema, default=default)(schema)
+    automaton = automaton_of(schema)
+    for value in values:
+        text = json.dumps(value, ensure_ascii=False).encode()
+        assert automaton.accepts(text) == judge.is_valid(value), value
+
+
+@pytest.mark.parametrize("options", SPELLINGS, ids=str)
+def test_bounded_whitespace_takes_the_usual_spellings(options):
+    automaton = automaton_of(True)
+    for value in ([], {}, [1, [2, {}]], {"a": {"b": [1, {"c": None}]}, "d": []}):
+        assert automaton.accepts(json.dumps(value, **options).encode())
+
+
+@pytest.mark.parametrize("text", [" 1", "1 ", "[1,  2]", "[1 ,2]", "[\n\n1]", f"[\n{' ' * 40}1]"])
+def test_whitespace_is_bounded(text):
+    assert not automaton_of(True).accepts(text.encode())
+
+
+def test_other_whitespace():
+    assert automaton_of(True, whitespace="compact").accepts(b'{"a":[1,2]}')
+    assert not automaton_of(True, whitespace="compact").is_live(b'{"a": ')
+    fixed = automaton_of({"const": {"a": [1, 2]}}, whitespace="spaced")
+    assert fixed.forced(fixed.start()) == b'{"a": [1, 2]}'
+    with pytest.raises(GrammarError, match="bounded, spaced or compact"):
+        json_schema.parse(True, whitespace="none")
+
+
+def test_strings_have_one_spelling():
+    automaton = automaton_of({"type": "string"})
+    for text in ('"a/é😀"', '"\\"\\\\\\b\\f\\n\\r\\t\\u0000\\u001f"', '"\x7f"'):
+        assert automaton.accepts(text.encode())
+    for text in ('"\\/"', '"\\u0061"', '"\\u001F"', '"\\u000a"', '"\n"', '"\\x"'):
+        assert not automaton.accepts(text.encode())
+    assert not automaton.is_live(b'"\xff')
+
+
+def test_declared_names_cannot_be_spelled_otherwise():
+    automaton = automaton_of({"properties": {"a": {"const": 1}}})
+    assert not automaton.is_live(b'{"\\u0061')
+    assert not automaton.accepts(b'{"a":2}')
+    assert not automaton.accepts(b'{"a":1,"a":1}')
+
+
+def test_duplicate_names_do_not_count_twice():
+    closed = {"properties": {"a": {}, "b": {}}, "minProperties": 2, "additionalProperties": False}
+    assert not automaton_of(closed).accepts(b'{"a":1,"a":1}')
+    with pytest.raises(Unsupported, match="minProperties"):
+        automaton_of({"minProperties": 3})
+
+
+def test_keys_come_in_the_order_of_the_schema():
+    schema = {"required": ["x", "b"], "properties": {"b": {}, "a": {}}}
+    automaton = automaton_of(schema)
+    assert automaton.accepts(b'{"b":1,"a":1,"x":1,"other":1}')
+    assert not automaton.accepts(b'{"x":1,"b":1}')
+
+
+def test_digits_are_capped_and_the_report_says_so():
+    grammar = json_schema.parse({"type": "integer"})
+    assert not grammar.report.exact
+    automaton = compile(grammar)
+    assert automaton.accepts(b"9" * 20)
+    assert not automaton.accepts(b"9" * 21)
+    limits = json_schema.DigitLimits(integer=None, fraction=None, significant=None)
+    grammar = json_schema.parse({"type": "integer"}, digits=limits)
+    assert grammar.report.exact
+    assert compile(grammar).accepts(b"9" * 500)
+    assert json_schema.parse({"type": "integer", "minimum": 0, "maximum": 9}).report.exact
+
+
+def test_numbers_never_overflow_or_round_across_a_bound():
+    automaton = automaton_of({"exclusiveMaximum": 1, "type": "number"})
+    assert not automaton.accepts(b"0.99999999999999999999")
+    assert automaton.accepts(b"0.99999999999999")
+    assert not automaton_of(True).accepts(b"1e999")
+    assert automaton_of(True).accepts(b"-1.5e-10")
+
+
+@pytest.mark.parametrize(
+    ("schema", "error", "pointer"),
+    [
+        (1, GrammarError, ""),
+        ("{", GrammarError, ""),
+        ('{"a": 1, "a": 2}', GrammarError, ""),
+        ({"type": "strin"}, GrammarError, "/type"),
+        ({"properties": []}, GrammarError, "/properties"),
+        ({"properties": {"a/b": {"type": 1}}}, GrammarError, "/properties/a~1b/type"),
+        ({"items": [1], "type": "array"}, GrammarError, "/items/0"),
+        ({"minLength": -1}, GrammarError, "/minLength"),
+        ({"minLength": "1"}, GrammarError, "/minLength"),
+        ({"minimum": True}, GrammarError, "/minimum"),
+        ({"multipleOf": 0}, GrammarError, "/multipleOf"),
+        ({"pattern": "("}, GrammarError, "/pattern"),
+        ({"pattern": r"(a)\1"}, Unsupported, "/pattern"),
+        ({"required": "a"}, GrammarError, "/required"),
+        ({"enum": {}}, GrammarError, "/enum"),
+        ({"anyOf": []}, GrammarError, "/anyOf"),
+        ({"$ref": "#/nowhere"}, GrammarError, "/$ref"),
+        ({"$ref": "http://example.com/x"}, Unsupported, "/$ref"),
+        ({"$ref": "#"}, Unsupported, "/$ref"),
+        ({"$schema": "http://example.com/x"}, Unsupported, "/$schema"),
+        ({"uniqueItems": True}, Unsupported, None),
+        ({"AnyOf": []}, Unsupported, "/AnyOf"),
+        ({"aditionalProperties": False}, Unsupported, "/aditionalProperties"),
+        ({"divisibleBy": 2}, Unsupported, "/divisibleBy"),
+        (False, EmptyLanguage, ""),
+        ({"type": "string", "const": 1}, EmptyLanguage, ""),
+        (
+            {"properties": {"a": {"enum": []}}, "required": ["a"], "type": "object"},
+            EmptyLanguage,
+            "/properties/a",
+        ),
+        ({"type": "integer", "minimum": 3, "maximum": 2}, EmptyLanguage, ""),
+        ({"const": float("nan")}, GrammarError, ""),
+        ({"const": "\ud800"}, GrammarError, ""),
+        ({"const": object()}, GrammarError, ""),
+        ({1: 2}, GrammarError, ""),
+    ],
+    ids=lambda part: repr(part)[:40],
+)  # fmt: skip
+def test_errors_point_at_the_keyword(schema, error, pointer):
+    with pytest.raises(error) as caught:
+        compile(json_schema.parse(schema))
+    assert caught.value.pointer == pointer
+    assert str(caught.value)
+
+
+def test_unknown_formats_and_keywords_are_annotations_with_a_warning():
+    report = json_schema.parse({"format": "colour", "x-note": 1, "note": 2, "title": "T"}).report
+    assert {warning.split(":")[0] for warning in report.warnings} == {"/format", "/note"}
+
+
+def _deep(depth):
+    schema = {}
+    for _ in range(depth):
+        schema = {"items": schema}
+    return schema
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        _deep(10_000),
+        '{"not":' * 10_000 + "{}" + "}" * 10_000,
+        {"properties": {f"p{n}": {} for n in range(5_001)}},
+        {"allOf": [{"anyOf": [{"required": [f"{i}{j}"]} for j in range(9)]} for i in range(9)]},
+        {"type": "integer", "multipleOf": 1_000_003},
+    ],
+    ids=["deep values", "deep text", "properties", "cases", "modulus"],
+)
+def test_what_is_too_large_is_refused_at_once(schema):
+    start = time.process_time()
+    with pytest.raises(BudgetExceeded):
+        json_schema.parse(schema)
+    assert time.process_time() - start < 5
+
+
+def test_nesting_and_many_properties_are_taken():
+    automaton = automaton_of(_deep(100))
+    assert automaton.accepts(b"[" * 100 + b"]" * 100)
+    start = time.process_time()
+    for count in (1_000, 5_000):
+        names = [f"property{n}" for n in range(count)]
+        automaton = automaton_of({"properties": {name: {"type": "null"} for name in names}})
+        assert automaton.is_live(b'{"')
+        if count == 1_000:
+            assert automaton.accepts(b'{"property7":null,"property999":null}')
+            assert not automaton.accepts(b'{"property7":1}')
+    assert time.process_time() - start < 20
+
+
+def test_supplied_documents_are_found():
+    schema = {"$id": "http://a/b", "$ref": "c#/x"}
+    automaton = automaton_of(schema, supplied={"http://a/c": {"x": {"const": 1}}})
+    assert automaton.accepts(b"1")
+    assert not automaton.accepts(b"2")

@@ -1,0 +1,48 @@
+"""A compiled schema accepts the values that `jsonschema` accepts, and only those."""
+
+import itertools
+import json
+import random
+
+import jsonschema
+import pytest
+
+from grammars.random_schemas import schema, spellings, value
+from grammars.sampling import walk
+from lipogram.grammars import BudgetExceeded, EmptyLanguage, Unsupported, compile, json_schema
+
+SCHEMAS_PER_SEED = 20
+VALUES_PER_SCHEMA = 25
+WALKS_PER_SCHEMA = 3
+MAX_SPELLINGS = 300
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_schemas_accept_what_jsonschema_accepts(seed):
+    refused = 0
+    for number in range(SCHEMAS_PER_SEED):
+        chooser = random.Random(f"{seed} {number}")
+        candidate = schema(chooser)
+        judge = jsonschema.Draft202012Validator(candidate)
+        try:
+            grammar = json_schema.parse(candidate)
+            automaton = compile(grammar)
+        except EmptyLanguage:
+            grammar = automaton = None
+        except (Unsupported, BudgetExceeded):
+            refused += 1
+            continue
+        narrowed = grammar is not None and any("digits" not in n for n in grammar.report.narrowed)
+        for _ in range(VALUES_PER_SCHEMA):
+            candidate_value = value(chooser)
+            expected = judge.is_valid(candidate_value)
+            texts = itertools.islice(spellings(candidate_value), MAX_SPELLINGS)
+            found = automaton is not None and any(automaton.accepts(t.encode()) for t in texts)
+            if found != expected and not (narrowed and expected):
+                pytest.fail(f"{candidate} on {candidate_value}: {found}, should be {expected}")
+        if automaton is not None:
+            texts = [automaton.shortest(automaton.start())]
+            texts += [walk(automaton, chooser, 30) for _ in range(WALKS_PER_SCHEMA)]
+            for text in texts:
+                assert judge.is_valid(json.loads(text)), (candidate, text)
+    assert refused < SCHEMAS_PER_SEED / 2

@@ -1,7 +1,6 @@
 """Tokens are bytes: what files say, what text becomes, and that no text becomes a special token."""
 
 import json
-import os
 import random
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +17,7 @@ from tokenizers import (
     trainers,
 )
 
+from conformance import datasets
 from lipogram.decoding.errors import Unspellable, UnsupportedTokenizer
 from lipogram.decoding.trie import TokenTrie
 from lipogram.decoding.vocabulary import Vocabulary
@@ -299,11 +299,8 @@ class TestTiktoken:
 
 
 def stored(name: str) -> tuple[list[bytes], dict]:
-    """A real vocabulary from the folder that LIPOGRAM_TEST_VOCABULARIES names."""
-    folder = os.environ.get("LIPOGRAM_TEST_VOCABULARIES")
-    if folder is None:
-        pytest.skip("LIPOGRAM_TEST_VOCABULARIES names no folder of real vocabularies")
-    with np.load(Path(folder) / f"{name}.npz") as file:
+    """A real vocabulary; skips the test where there is none."""
+    with np.load(datasets.path(f"vocabularies/{name}.npz")) as file:
         data, offsets = file["data"].tobytes(), file["offsets"].tolist()
         meta = json.loads(file["meta"].tobytes())
     return [data[begin:end] for begin, end in pairwise(offsets)], meta

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import httpx
 import numpy as np
@@ -19,6 +21,14 @@ from lipogram.decoding.vocabulary import Vocabulary
 from lipogram.server.app import build_app
 from lipogram.server.settings import Settings
 
+Post = Callable[..., httpx.Response]
+
+PERSON = {
+    "type": "object",
+    "properties": {"a": {"type": "boolean"}},
+    "required": ["a"],
+    "additionalProperties": False,
+}
 SPECIALS = (
     *("<|endoftext|>", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"),
     *("<|system|>", "<|user|>", "<|assistant|>", "<|end|>"),
@@ -101,3 +111,33 @@ def serving(
         server.should_exit = True
         thread.join(20)
         listener.close()
+
+
+def ask(post: Post, **body: Any) -> dict[str, Any]:
+    messages = [{"role": "user", "content": "hi"}]
+    response = post(
+        "/v1/chat/completions",
+        **{"model": "restless", "messages": messages, "seed": 3, "max_tokens": 80, **body},
+    )
+    assert response.status_code == 200, response.text
+    value: dict[str, Any] = response.json()
+    return value
+
+
+def stream(post: Post, **body: Any) -> list[dict[str, Any]]:
+    messages = [{"role": "user", "content": "hi"}]
+    response = post(
+        "/v1/chat/completions",
+        **{
+            "model": "restless",
+            "messages": messages,
+            "seed": 3,
+            "max_tokens": 80,
+            "stream": True,
+            **body,
+        },
+    )
+    assert response.status_code == 200, response.text
+    events = response.text.split("\n\n")
+    assert events[-2:] == ["data: [DONE]", ""]
+    return [json.loads(event.removeprefix("data: ")) for event in events[:-2]]

@@ -1,0 +1,36 @@
+"""The rules that keep three source roots one package."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[1]
+LAYERS = ("server", "decoding", "grammars")
+PINNED_BY_VLLM = {"lark": "1.2.2", "numba": "0.65.0", "fastapi": "0.136.0", "interegular": "0.3.3"}
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_the_namespace_directory_has_no_init(layer: str) -> None:
+    assert not (ROOT / layer / "lipogram" / "__init__.py").exists()
+    assert (ROOT / layer / "lipogram" / layer / "py.typed").exists()
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_every_folder_with_code_is_a_package(layer: str) -> None:
+    for file in (ROOT / layer / "lipogram" / layer).rglob("*.py"):
+        assert (file.parent / "__init__.py").exists(), file
+
+
+def test_the_base_requirements_admit_what_vllm_pins() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    requirements = {r.name: r for r in map(Requirement, project["dependencies"])}
+    for name, version in PINNED_BY_VLLM.items():
+        assert requirements[name].specifier.contains(version), name
+    assert not any("torch" in name for name in requirements)
+
+
+def test_the_version_is_in_the_changelog() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert f"[{version}]" in (ROOT / "CHANGELOG.md").read_text()

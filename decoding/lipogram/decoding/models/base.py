@@ -61,5 +61,5 @@ class MaskedModel(Protocol):
     def context_tokens(self) -> int: ...
 
     async def logits(self, canvas: NDArray[np.int64]) -> Logits:
-        """int64[L] with `vocabulary.mask_id` where unknown -> float32[L, V]; row j scores slot j."""
+        """int64[L], `vocabulary.mask_id` where unknown -> float32[L, V]: row j scores slot j."""
         ...

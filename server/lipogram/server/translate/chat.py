@@ -87,7 +87,8 @@ def _turn(message: wire.Message) -> Turn:
             pieces += [tools.past_call(call) for call in message.tool_calls or []]
             return Turn("assistant", "\n".join(filter(None, pieces)))
         case wire.ToolMessage():
-            return Turn("user", f"<tool_response>\n{_text(message.content)}\n</tool_response>")
+            text = _named(message.name, _text(message.content))
+            return Turn("user", f"<tool_response>\n{text}\n</tool_response>")
         case wire.UserMessage():
             return Turn("user", _named(message.name, _text(message.content)))
         case _:

@@ -66,6 +66,7 @@ class ToolMessage(Request):
     role: Literal["tool"]
     content: str | Parts
     tool_call_id: str
+    name: str | None = None
 
 
 Message = Annotated[

@@ -48,8 +48,8 @@ class TokenizeRequest(Request):
     model: str | None = None
     return_token_strs: bool | None = None
     with_pieces: bool | None = None
-    add_special_tokens: bool | None = None
-    add_special: bool | None = None
+    add_special_tokens: Literal[False] | None = None
+    add_special: Literal[False] | None = None
 
 
 class Piece(Reply):

@@ -18,7 +18,7 @@ from lipogram.grammars import (
 )
 
 BASELINE = Path(__file__).with_name("baseline.json")
-SAMPLE = 500
+SAMPLE = 300
 
 
 def test_real_schemas():
@@ -49,7 +49,7 @@ def test_real_schemas():
 
 def test_texts_of_real_schemas_are_valid():
     judged = 0
-    for row in datasets.real_schemas(200, seed=12):
+    for row in datasets.real_schemas(120, seed=12):
         try:
             automaton = compile(json_schema.parse(row["schema"]))
             chooser = random.Random(row["name"])
@@ -60,4 +60,4 @@ def test_texts_of_real_schemas_are_valid():
         for text in texts:
             assert judge.is_valid(json.loads(text)), (row["name"], text)
             judged += 1
-    assert judged > 200
+    assert judged > 120

@@ -420,3 +420,15 @@ def test_good_drafts_save_calls() -> None:
     assert result.text == text
     assert calls == [7]
     assert result.finish.usage.model_calls == 8
+
+
+def test_a_branch_that_is_never_affordable_is_not_taken() -> None:
+    item = ir.Sequence((ir.Literal(b"["), ir.Repeat(ir.Literal(b"1"), 2**40, None)))
+    grammar = ir.Grammar({"s": ir.Choice((item, ir.Literal(b"null")))}, "s")
+    tokens = [b"", *(bytes([byte]) for byte in range(256))]
+    vocabulary = Vocabulary.from_tokens(tokens, eos_ids=(0,))
+    masker = Masker(compile(grammar), vocabulary)
+    decoder = Autoregressive(TableModel.random(vocabulary, seed=1))
+    for seed in range(10):
+        job = Job((), masker, sampling=Sampling(seed=seed), max_tokens=8)
+        assert run(decoder, job).text == b"null"

@@ -17,8 +17,11 @@ _SEARCH_LIMIT: Final = 100_000
 
 def fits(masker: Masker, state: State, budget: int) -> bool:
     """Whether `closing` finds at most `budget` tokens; usually told without spelling them."""
-    if masker.vocabulary.spells_all and masker.automaton.shortest_length(state) <= budget:
+    length = masker.automaton.shortest_length(state)
+    if masker.vocabulary.spells_all and length <= budget:
         return True
+    if length > min(budget * masker.longest_token_bytes, masker.automaton.max_shortest_bytes):
+        return False
     plan = closing(masker, state)
     return plan is not None and len(plan) <= budget
 

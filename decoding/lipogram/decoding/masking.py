@@ -60,7 +60,7 @@ class Masker:
             trie.token_ids,
         )
         self._words = -(-len(vocabulary) // 32)
-        self._max_depth = int(self._trie.depth.max(initial=0))
+        self.longest_token_bytes = int(self._trie.depth.max(initial=0))
         self._regions: list[NDArray[np.int32]] = [np.array([-1], np.int32), np.empty(0, np.int32)]
         self._region_ids = {r.tobytes(): id for id, r in enumerate(self._regions)}
         self._reaches: dict[Part, _Reach] = {}
@@ -148,7 +148,7 @@ class Masker:
         roots = self._regions[region]
         tokens = np.zeros(self._words, np.int32)
         crossing = np.zeros(-(-len(self._trie.byte) // 32), np.int32)
-        stack = np.empty(self._max_depth + 1, np.int32)
+        stack = np.empty(self.longest_token_bytes + 1, np.int32)
         cursor = np.array([0, roots[0] + 1], np.int64)
         with automaton.lock:
             while (

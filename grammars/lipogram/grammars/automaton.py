@@ -14,7 +14,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from time import monotonic
+from time import thread_time
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,7 +97,7 @@ class Automaton:
         self._budget = budget
         self.lock = threading.RLock()
         self._residuals = Residuals(budget.max_nodes)
-        self._residuals.deadline_s = monotonic() + budget.max_compile_s
+        self._residuals.deadline_s = thread_time() + budget.max_compile_s
         self._derivatives = Derivatives(self._residuals)
         self._members = ShortestMembers(grammar, self._derivatives)
         shortest = self._members.length(grammar.start)
@@ -128,6 +128,11 @@ class Automaton:
     def size_bytes(self) -> int:
         """Roughly the memory that the automaton holds now."""
         return sum(array.nbytes for array in self.table) + 600 * len(self._residuals)
+
+    @property
+    def max_shortest_bytes(self) -> int:
+        """The length beyond which `shortest` refuses to spell."""
+        return self._budget.max_shortest_bytes
 
     def start(self) -> State:
         """The state before the first byte."""
@@ -222,7 +227,7 @@ class Automaton:
         with self.lock:
             compile_deadline_s = self._residuals.deadline_s
             if compile_deadline_s is None:
-                self._residuals.deadline_s = monotonic() + self._budget.max_step_s
+                self._residuals.deadline_s = thread_time() + self._budget.max_step_s
             try:
                 while status := expand(self.table, state):
                     self._supply(status, int(self.table.counts[REQUEST]))

@@ -7,7 +7,7 @@ alternatives are ranges of one sorted list: `derivatives` says how nodes go on, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from time import monotonic
+from time import thread_time
 from typing import Any
 
 from lipogram.grammars.errors import BudgetExceeded
@@ -33,7 +33,7 @@ class Residuals:
 
     def __init__(self, max_nodes: int) -> None:
         self.max_nodes = max_nodes
-        self.deadline_s: float | None = None  # on the monotonic clock
+        self.deadline_s: float | None = None  # of this thread's CPU time, so that a busy machine is no excuse
         self.rule_lengths: list[int] = []
         self.nameless: list[int] = []  # the bodies of rules made here, numbered after the grammar's
         self._nameless_calls: dict[int, int] = {}
@@ -61,7 +61,7 @@ class Residuals:
     def _check_room(self, count: int) -> None:
         if len(self.keys) + count > self.max_nodes:
             raise BudgetExceeded(f"the grammar needs more than {self.max_nodes} residual nodes")
-        if self.deadline_s is not None and monotonic() > self.deadline_s:
+        if self.deadline_s is not None and thread_time() > self.deadline_s:
             raise BudgetExceeded("the grammar takes too long to compile")
 
     # Constructors. Each returns a canonical node; NOTHING wherever nothing can match.

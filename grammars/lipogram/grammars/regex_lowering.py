@@ -19,6 +19,15 @@ from typing import Literal
 
 from lipogram.grammars import ir, regex_classes
 from lipogram.grammars.errors import BudgetExceeded, Unsupported
+from lipogram.grammars.regex_measures import (
+    assertions,
+    fewest_characters,
+    least,
+    longest,
+    looks_ahead,
+    matches_empty,
+    only_ends,
+)
 from lipogram.grammars.regex_syntax import (
     Alternation,
     Anchor,
@@ -62,79 +71,6 @@ class _Left:
 _Continuation = Callable[[_Left], ir.Expression]
 
 
-def least(expression: ir.Expression) -> int:
-    """A lower bound of the length in bytes of the expression's members; regular ones only."""
-    match expression:
-        case ir.Literal(text):
-            return len(text)
-        case ir.Sequence(items):
-            return sum(map(least, items))
-        case ir.Choice(options):
-            return min(map(least, options), default=1)
-        case ir.Repeat(item, minimum):
-            return least(item) * minimum
-        case ir.Intersection(items):
-            return max(map(least, items))
-        case ir.Complement():
-            return 0 if matches_empty(expression) else 1
-        case ir.Literals(texts):
-            return min(map(len, texts), default=1)
-        case _:
-            return 1
-
-
-def matches_empty(expression: ir.Expression) -> bool:
-    """Whether the empty string is a member; regular expressions only."""
-    match expression:
-        case ir.Literal(text):
-            return not text
-        case ir.Sequence(items) | ir.Intersection(items):
-            return all(map(matches_empty, items))
-        case ir.Choice(options):
-            return any(map(matches_empty, options))
-        case ir.Repeat(item, minimum):
-            return minimum == 0 or matches_empty(item)
-        case ir.Complement(item):
-            return not matches_empty(item)
-        case ir.Literals(texts):
-            return b"" in texts
-        case _:
-            return False
-
-
-def _assertions(node: Node) -> int:
-    """How many assertions the node holds."""
-    match node:
-        case Concatenation(items) | Alternation(items):
-            return sum(map(_assertions, items))
-        case Quantified(item):
-            return _assertions(item)
-        case Look(item):
-            return 1 + _assertions(item)
-        case Characters():
-            return 0
-        case _:
-            return 1
-
-
-def _longest(node: Node) -> int | None:
-    """The most characters that a node without assertions can match; None: no limit."""
-    match node:
-        case Characters():
-            return 1
-        case Concatenation(items):
-            lengths = [_longest(item) for item in items]
-            return None if None in lengths else sum(n for n in lengths if n is not None)
-        case Alternation(options):
-            lengths = [_longest(option) for option in options]
-            return None if None in lengths else max(n for n in lengths if n is not None)
-        case Quantified(item, _, maximum):
-            length = _longest(item)
-            return length * maximum if length is not None and maximum is not None else None
-        case _:
-            return None
-
-
 def plain(node: Node, times: int = 1) -> ir.Expression:
     """The expression of a node without assertions, which may be repeated so many times."""
     match node:
@@ -175,7 +111,7 @@ class _Lowering:
                 f"assertions and alternatives multiply to more than {MAX_BRANCHES} cases",
                 line=1, column=1,
             )  # fmt: skip
-        if not _assertions(node):
+        if not assertions(node):
             return self._consume(plain(node), left, then)
         match node:
             case Concatenation(items):
@@ -205,7 +141,7 @@ class _Lowering:
     def _concatenation(
         self, items: tuple[Node, ...], left: _Left, then: _Continuation
     ) -> ir.Expression:
-        index = next((i for i, item in enumerate(items) if _assertions(item)), len(items))
+        index = next((i for i, item in enumerate(items) if assertions(item)), len(items))
         rest = items[index + 1 :]
 
         def on_pivot(at: _Left) -> ir.Expression:
@@ -226,7 +162,7 @@ class _Lowering:
                 self.run(Concatenation((node.item,) * count), left, then)
                 for count in range(node.minimum, node.maximum + 1)
             )
-        if node.minimum <= 1 and _only_ends(node.item):
+        if node.minimum <= 1 and only_ends(node.item):
             return self._until_end(node, left, then)
         if isinstance(node.item, Concatenation) and len(node.item.items) == 2:
             look, characters = node.item.items
@@ -299,11 +235,11 @@ class _Lowering:
         return ir.sequence(left.pending, both)
 
     def _behind(self, look: Look, left: _Left, then: _Continuation) -> ir.Expression:
-        if _looks_ahead(look.item):
+        if looks_ahead(look.item):
             raise _refused("an assertion about what follows, inside a lookbehind", look)
         if left.origin != "start":
-            reach = None if _assertions(look.item) else _longest(look.item)
-            if reach is None or _fewest_characters(left.pending) < reach:
+            reach = None if assertions(look.item) else longest(look.item)
+            if reach is None or fewest_characters(left.pending) < reach:
                 raise _refused("a lookbehind that reaches back over a lookahead", look)
         before = Concatenation((_ANYTHING, look.item))
         found = self.run(before, _Left(), lambda at: at.pending)
@@ -342,19 +278,6 @@ class _Lowering:
         return then(replace(left, pending=ir.EMPTY))
 
 
-def _only_ends(node: Node) -> bool:
-    """Whether all assertions of the node are that the text ends there."""
-    match node:
-        case Concatenation(items) | Alternation(items):
-            return all(map(_only_ends, items))
-        case Quantified(item):
-            return _only_ends(item)
-        case Anchor(edge):
-            return edge == "text_end"
-        case _:
-            return isinstance(node, Characters)
-
-
 def _endless(node: Node) -> Node:
     """The node without the alternatives that look for the end of the text."""
     match node:
@@ -378,38 +301,6 @@ def _refused(what: str, look: Look) -> Unsupported:
     return Unsupported(f"{what}, is not compiled", line=1, column=look.column)
 
 
-def _fewest_characters(expression: ir.Expression) -> int:
-    match expression:
-        case ir.Literal(text):
-            return len(text.decode())
-        case ir.Sequence(items):
-            return sum(map(_fewest_characters, items))
-        case ir.Choice(options):
-            return min(map(_fewest_characters, options), default=1)
-        case ir.Repeat(item, minimum):
-            return _fewest_characters(item) * minimum
-        case ir.Intersection(items):
-            return max(map(_fewest_characters, items))
-        case ir.Chars():
-            return 1
-        case _:
-            return 0
-
-
-def _looks_ahead(node: Node) -> bool:
-    match node:
-        case Concatenation(items) | Alternation(items):
-            return any(map(_looks_ahead, items))
-        case Quantified(item):
-            return _looks_ahead(item)
-        case Look(item, behind):
-            return not behind or _looks_ahead(item)
-        case Anchor(edge):
-            return edge not in ("text_start", "line_start")
-        case _:
-            return isinstance(node, Boundary)
-
-
 def _as_looks(boundary: Boundary) -> Node:
     word = Characters(boundary.word)
 
@@ -427,7 +318,7 @@ def lower(node: Node, *, search: bool) -> ir.Expression:
     """
     if search:
         node = Concatenation((_ANYTHING, node, _ANYTHING))
-    count = _assertions(node)
+    count = assertions(node)
     if not count:
         return plain(node)
     if count > MAX_ASSERTIONS:

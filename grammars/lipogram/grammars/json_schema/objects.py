@@ -1,4 +1,4 @@
-"""Keywords about arrays and objects."""
+"""Keywords about objects."""
 
 from __future__ import annotations
 
@@ -17,15 +17,12 @@ from lipogram.grammars.json_schema.shapes import (
     EVERY_KEY,
     NEVER,
     NONE,
-    ArrayCube,
-    Contains,
     KeySet,
     Node,
     ObjectCube,
     Region,
     Shape,
     both,
-    in_region,
     join,
     meet,
     node,
@@ -37,83 +34,8 @@ if TYPE_CHECKING:
 MAX_REGIONS = 64
 
 
-def _arrays(cube: ArrayCube) -> Shape:
-    return replace(ANY, arrays=(cube,))
-
-
 def _objects(*cubes: ObjectCube) -> Shape:
     return replace(ANY, objects=cubes)
-
-
-def _items(schemas: Schemas, place: Place, sign: bool) -> Shape:
-    """`prefixItems`, `items` in both its forms, and `additionalItems`."""
-    child = schemas.document.child
-    keyword, rest = "prefixItems", "items"
-    if isinstance(place.value.get("items"), list):
-        if place.draft == 2020:
-            raise place.error("a schema", "items")
-        keyword, rest = "items", "additionalItems"
-    elif place.has("prefixItems") and 0 < place.draft < 2020:
-        place.refuse("prefixItems", "not a keyword of the draft that $schema declares")
-    listed = place.value.get(keyword, [])
-    if not isinstance(listed, list):
-        raise place.error("a list of schemas", keyword)
-    prefix = [child(place, keyword, index) for index in range(len(listed))]
-    others = child(place, rest) if place.has(rest) else None
-    if sign:
-        seen = None if others else len(prefix)
-        nodes = tuple(node(True, item) for item in prefix)
-        return _arrays(ArrayCube(nodes, node(True, others) if others else ANYTHING, seen=seen))
-    cubes = [
-        ArrayCube((ANYTHING,) * index + (node(False, item),), least=index + 1)
-        for index, item in enumerate(prefix)
-    ]
-    if others:
-        witness = Contains(node(False, others), start=len(prefix))
-        cubes.append(ArrayCube(least=len(prefix) + 1, contains=(witness,)))
-    return Shape(arrays=tuple(cubes))
-
-
-def _min_items(schemas: Schemas, place: Place, sign: bool) -> Shape:
-    limit = count(place, "minItems")
-    if sign:
-        return _arrays(ArrayCube(least=limit))
-    return Shape(arrays=(ArrayCube(most=limit - 1),)) if limit else NONE
-
-
-def _max_items(schemas: Schemas, place: Place, sign: bool) -> Shape:
-    limit = count(place, "maxItems")
-    if sign:
-        return _arrays(ArrayCube(most=limit))
-    return Shape(arrays=(ArrayCube(least=limit + 1),))
-
-
-def _unique_items(schemas: Schemas, place: Place, sign: bool) -> Shape:
-    value = place.value["uniqueItems"]
-    if not isinstance(value, bool):
-        raise place.error("a boolean", "uniqueItems")
-    if not value:
-        return ANY if sign else NONE
-    if not sign:
-        place.refuse("uniqueItems", "not compiled where the schema must not hold")
-    return _arrays(ArrayCube(unique=True))
-
-
-def _contains(schemas: Schemas, place: Place, sign: bool) -> Shape:
-    item = node(True, schemas.document.child(place, "contains"))
-    counted = place.draft in (0, 2019, 2020)
-    least = count(place, "minContains") if counted and place.has("minContains") else 1
-    most = count(place, "maxContains") if counted and place.has("maxContains") else None
-    if sign:
-        if least == 0 and most is None and not schemas.document.uses_unevaluated:
-            return ANY
-        return _arrays(ArrayCube(contains=(Contains(item, least, most),)))
-    cubes = []
-    if least:
-        cubes.append(ArrayCube(contains=(Contains(item, 0, least - 1),)))
-    if most is not None:
-        cubes.append(ArrayCube(contains=(Contains(item, most + 1),)))
-    return Shape(arrays=tuple(cubes))
 
 
 def _schema_map(schemas: Schemas, place: Place, keyword: str) -> dict[str, Place]:
@@ -291,88 +213,7 @@ def _dependent_schemas(schemas: Schemas, place: Place, sign: bool) -> Shape:
     return _depending(schemas, place, sign, "dependentSchemas")
 
 
-def unseen(shape: Shape) -> Shape:
-    """The same values, with nothing evaluated: `not` keeps no annotations."""
-    return replace(
-        shape,
-        arrays=tuple(replace(cube, seen=0) for cube in shape.arrays),
-        objects=tuple(
-            replace(cube, seen_names=frozenset(), seen_regions=frozenset())
-            for cube in shape.objects
-        ),
-    )
-
-
-def unevaluated_properties(schemas: Schemas, place: Place, shape: Shape) -> Shape:
-    """The shape of the rest of a schema, with `unevaluatedProperties` applied to what is left."""
-    rest = node(True, schemas.document.child(place, "unevaluatedProperties"))
-    return replace(shape, objects=tuple(_closed_object(cube, rest) for cube in shape.objects))
-
-
-def _closed_object(cube: ObjectCube, rest: Node) -> ObjectCube:
-    named = dict(cube.named)
-    for name in named:
-        seen = name in cube.seen_names or any(in_region(r, name) for r in cube.seen_regions)
-        if not seen:
-            named[name] = both(named[name], rest)
-    others: list[tuple[Region, Node]] = []
-    for region, value in cube.others:
-        left = [region]
-        for seen_region in cube.seen_regions:
-            left = [piece for part in left for piece in _difference(part, seen_region)]
-        done = [region] if not left else _remainder(region, left)
-        others.extend((part, value) for part in done)
-        others.extend((part, both(value, rest)) for part in left)
-    for name in cube.seen_names:
-        named.setdefault(name, cube.at(name))
-    return replace(cube, named=named, others=tuple(others), seen_regions=frozenset({EVERY_KEY}))
-
-
-def _difference(part: Region, away: Region) -> list[Region]:
-    """Disjoint regions that make up what is in `part` and not in `away`."""
-    pieces: list[Region] = []
-    for sign, keys in away - part:
-        if (not sign, keys) in part:
-            return [*pieces, part]
-        pieces.append(part | {(not sign, keys)})
-        part |= {(sign, keys)}
-    return pieces if not any((not sign, keys) in part for sign, keys in away) else [part]
-
-
-def _remainder(whole: Region, without: list[Region]) -> list[Region]:
-    left = [whole]
-    for away in without:
-        left = [piece for part in left for piece in _difference(part, away)]
-    return left
-
-
-def unevaluated_items(schemas: Schemas, place: Place, shape: Shape) -> Shape:
-    """The shape of the rest of a schema, with `unevaluatedItems` applied to what is left."""
-    rest = node(True, schemas.document.child(place, "unevaluatedItems"))
-    cubes: list[ArrayCube] = []
-    for cube in shape.arrays:
-        if cube.contains and place.draft != 2019:
-            place.refuse("unevaluatedItems", "not compiled next to contains")
-        if cube.seen is not None:
-            prefix = tuple(
-                item if index < cube.seen else both(item, rest)
-                for index, item in enumerate(cube.prefix)
-            )
-            prefix += (cube.rest,) * (cube.seen - len(prefix))
-            cube = replace(cube, prefix=prefix, rest=both(cube.rest, rest), seen=None)
-        cubes.append(cube)
-    return replace(shape, arrays=tuple(cubes))
-
-
-Handler = Callable[["Schemas", Place, bool], Shape]
-HANDLERS: dict[str, Handler] = {
-    "prefixItems": _items,
-    "items": _items,
-    "additionalItems": _items,
-    "minItems": _min_items,
-    "maxItems": _max_items,
-    "uniqueItems": _unique_items,
-    "contains": _contains,
+HANDLERS: dict[str, Callable[[Schemas, Place, bool], Shape]] = {
     "properties": _properties,
     "patternProperties": _properties,
     "additionalProperties": _properties,

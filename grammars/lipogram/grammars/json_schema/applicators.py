@@ -1,0 +1,147 @@
+"""Keywords that apply schemas to the value itself: references and boolean combinations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from lipogram.grammars.json_schema import unevaluated
+from lipogram.grammars.json_schema.document import Place
+from lipogram.grammars.json_schema.shapes import (
+    ANY,
+    NEVER,
+    NONE,
+    Node,
+    Shape,
+    Signed,
+    join,
+    meet,
+    node,
+)
+
+if TYPE_CHECKING:
+    from lipogram.grammars.json_schema.schemas import Schemas
+
+MAX_ALTERNATIVES_AT_ONCE = 6
+
+
+def _children(schemas: Schemas, place: Place, keyword: str) -> list[Place]:
+    value = place.value[keyword]
+    if not isinstance(value, list) or not value:
+        raise place.error("a list of at least one schema", keyword)
+    return [schemas.document.child(place, keyword, index) for index in range(len(value))]
+
+
+def reference(schemas: Schemas, place: Place, sign: bool) -> Shape:
+    """`$ref`, wherever it leads within the documents at hand."""
+    return schemas.at(sign, schemas.document.resolve(place, "$ref"))
+
+
+def _dynamic_reference(schemas: Schemas, place: Place, sign: bool) -> Shape:
+    document = schemas.document
+    target = document.resolve(place, "$dynamicRef")
+    name = target.value.get("$dynamicAnchor") if isinstance(target.value, dict) else None
+    if (
+        isinstance(name, str)
+        and place.value["$dynamicRef"].endswith("#" + name)
+        and document.dynamic_anchors.get(name, 0) > 1
+    ):
+        place.refuse("$dynamicRef", f"several schemas have the dynamic anchor {name!r}")
+    return schemas.at(sign, target)
+
+
+def _recursive_reference(schemas: Schemas, place: Place, sign: bool) -> Shape:
+    if schemas.document.recursive_anchors > 1:
+        place.refuse("$recursiveRef", "several schemas have $recursiveAnchor")
+    return schemas.at(sign, schemas.document.resolve(place, "$recursiveRef"))
+
+
+def _all_of(schemas: Schemas, place: Place, sign: bool) -> Shape:
+    parts = _children(schemas, place, "allOf")
+    if sign:
+        return schemas.shape(_conjunction([(True, part) for part in parts]))
+    return join(schemas.at(False, part) for part in parts)
+
+
+def _any_of(schemas: Schemas, place: Place, sign: bool) -> Shape:
+    parts = _children(schemas, place, "anyOf")
+    if not sign:
+        return schemas.shape(_conjunction([(False, part) for part in parts]))
+    if not schemas.document.uses_unevaluated:
+        return join(schemas.at(True, part) for part in parts)
+    # Every alternative that holds says what is evaluated: each set of them is a case.
+    if len(parts) > MAX_ALTERNATIVES_AT_ONCE:
+        place.refuse("anyOf", "too many alternatives in a document with unevaluated keywords")
+    return join(
+        schemas.shape(_conjunction([(True, part) for part in chosen]))
+        for count in range(1, len(parts) + 1)
+        for chosen in combinations(parts, count)
+    )
+
+
+def _one_of(schemas: Schemas, place: Place, sign: bool) -> Shape:
+    parts = _children(schemas, place, "oneOf")
+    shapes = [schemas.at(True, part) for part in parts]
+    if schemas.proving:
+        return join(shapes) if sign else ANY
+    rivals: dict[int, list[int]] = {index: [] for index in range(len(parts))}
+    for i, j in combinations(range(len(parts)), 2):
+        if not schemas.has_nothing(meet(shapes[i], shapes[j])):
+            rivals[i].append(j)
+            rivals[j].append(i)
+    if sign:
+        return join(
+            schemas.shape(_conjunction([(True, part)] + [(False, parts[j]) for j in rivals[index]]))
+            if rivals[index]
+            else shapes[index]
+            for index, part in enumerate(parts)
+        )
+    none = schemas.shape(_conjunction([(False, part) for part in parts]))
+    several = (meet(shapes[i], shapes[j]) for i in rivals for j in rivals[i] if i < j)
+    return join([none, *several])
+
+
+def _conjunction(signed: list[Signed]) -> Node:
+    merged: dict[Signed, None] = {}
+    for sign, place in signed:
+        part = node(sign, place)
+        if part == NEVER or (part and (not sign, place) in merged):
+            return NEVER
+        merged |= dict.fromkeys(part)
+    return tuple(merged)
+
+
+def _not(schemas: Schemas, place: Place, sign: bool) -> Shape:
+    shape = schemas.at(not sign, schemas.document.child(place, "not"))
+    return unevaluated.unseen(shape) if schemas.document.uses_unevaluated else shape
+
+
+def _conditional(schemas: Schemas, place: Place, sign: bool) -> Shape:
+    document = schemas.document
+    if not place.has("if"):
+        return ANY if sign else NONE
+    condition = document.child(place, "if")
+    cases: list[Shape] = []
+    for holds, keyword in ((True, "then"), (False, "else")):
+        branch: list[Signed] = [(holds, condition)]
+        if place.has(keyword):
+            branch.append((sign, document.child(place, keyword)))
+        elif not sign:
+            continue
+        cases.append(schemas.shape(_conjunction(branch)))
+    if sign and not place.has("then", "else") and not document.uses_unevaluated:
+        return ANY
+    return join(cases)
+
+
+HANDLERS: dict[str, Callable[[Schemas, Place, bool], Shape]] = {
+    "$ref": reference,
+    "$dynamicRef": _dynamic_reference,
+    "$recursiveRef": _recursive_reference,
+    "allOf": _all_of,
+    "anyOf": _any_of,
+    "oneOf": _one_of,
+    "not": _not,
+    "if": _conditional,
+}

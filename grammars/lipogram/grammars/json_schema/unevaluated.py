@@ -1,0 +1,95 @@
+"""What no keyword has looked at: `unevaluatedProperties` and `unevaluatedItems`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lipogram.grammars.json_schema.document import Place
+from lipogram.grammars.json_schema.shapes import (
+    EVERY_KEY,
+    ArrayCube,
+    Node,
+    ObjectCube,
+    Region,
+    Shape,
+    both,
+    in_region,
+    node,
+)
+
+if TYPE_CHECKING:
+    from lipogram.grammars.json_schema.schemas import Schemas
+
+
+def unseen(shape: Shape) -> Shape:
+    """The same values, with nothing evaluated: `not` keeps no annotations."""
+    return replace(
+        shape,
+        arrays=tuple(replace(cube, seen=0) for cube in shape.arrays),
+        objects=tuple(
+            replace(cube, seen_names=frozenset(), seen_regions=frozenset())
+            for cube in shape.objects
+        ),
+    )
+
+
+def unevaluated_properties(schemas: Schemas, place: Place, shape: Shape) -> Shape:
+    """The shape of the rest of a schema, with `unevaluatedProperties` applied to what is left."""
+    rest = node(True, schemas.document.child(place, "unevaluatedProperties"))
+    return replace(shape, objects=tuple(_closed_object(cube, rest) for cube in shape.objects))
+
+
+def _closed_object(cube: ObjectCube, rest: Node) -> ObjectCube:
+    named = dict(cube.named)
+    for name in named:
+        seen = name in cube.seen_names or any(in_region(r, name) for r in cube.seen_regions)
+        if not seen:
+            named[name] = both(named[name], rest)
+    others: list[tuple[Region, Node]] = []
+    for region, value in cube.others:
+        left = [region]
+        for seen_region in cube.seen_regions:
+            left = [piece for part in left for piece in _difference(part, seen_region)]
+        done = [region] if not left else _remainder(region, left)
+        others.extend((part, value) for part in done)
+        others.extend((part, both(value, rest)) for part in left)
+    for name in cube.seen_names:
+        named.setdefault(name, cube.at(name))
+    return replace(cube, named=named, others=tuple(others), seen_regions=frozenset({EVERY_KEY}))
+
+
+def _difference(part: Region, away: Region) -> list[Region]:
+    """Disjoint regions that make up what is in `part` and not in `away`."""
+    pieces: list[Region] = []
+    for sign, keys in away - part:
+        if (not sign, keys) in part:
+            return [*pieces, part]
+        pieces.append(part | {(not sign, keys)})
+        part |= {(sign, keys)}
+    return pieces if not any((not sign, keys) in part for sign, keys in away) else [part]
+
+
+def _remainder(whole: Region, without: list[Region]) -> list[Region]:
+    left = [whole]
+    for away in without:
+        left = [piece for part in left for piece in _difference(part, away)]
+    return left
+
+
+def unevaluated_items(schemas: Schemas, place: Place, shape: Shape) -> Shape:
+    """The shape of the rest of a schema, with `unevaluatedItems` applied to what is left."""
+    rest = node(True, schemas.document.child(place, "unevaluatedItems"))
+    cubes: list[ArrayCube] = []
+    for cube in shape.arrays:
+        if cube.contains and place.draft != 2019:
+            place.refuse("unevaluatedItems", "not compiled next to contains")
+        if cube.seen is not None:
+            prefix = tuple(
+                item if index < cube.seen else both(item, rest)
+                for index, item in enumerate(cube.prefix)
+            )
+            prefix += (cube.rest,) * (cube.seen - len(prefix))
+            cube = replace(cube, prefix=prefix, rest=both(cube.rest, rest), seen=None)
+        cubes.append(cube)
+    return replace(shape, arrays=tuple(cubes))

@@ -216,6 +216,19 @@ def test_nesting_and_many_properties_are_taken():
     assert time.process_time() - start < 20
 
 
+@pytest.mark.parametrize(
+    ("schema", "text"),
+    [
+        ({"not": {"pattern": "^a$"}}, b'"a\\n"'),
+        ({"patternProperties": {"^a$": {"type": "null"}}}, b'{"a\\n": 1}'),
+    ],
+)
+def test_a_last_line_break_is_no_way_around_a_pattern(schema, text):
+    assert not jsonschema.Draft202012Validator(schema).is_valid(json.loads(text))
+    assert not automaton_of(schema).accepts(text)
+    assert any("line break" in sentence for sentence in json_schema.parse(schema).report.narrowed)
+
+
 def test_supplied_documents_are_found():
     schema = {"$id": "http://a/b", "$ref": "c#/x"}
     automaton = automaton_of(schema, supplied={"http://a/c": {"x": {"const": 1}}})

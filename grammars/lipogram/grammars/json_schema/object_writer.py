@@ -76,7 +76,7 @@ class ObjectWriter:
                 continue
             facts: list[ir.Expression] = [ANY_TEXT]
             for sign, keys in sorted(joined, key=lambda part: part[1].label):
-                facts.append(keys.expression if sign else ir.Complement(keys.expression))
+                facts.append(keys.expression if sign else keys.outside)
             if cube.named:
                 names = tuple(name.encode() for name in cube.named)
                 facts.append(ir.Complement(ir.Literals(names)))

@@ -10,7 +10,13 @@ from lipogram.grammars import ir
 from lipogram.grammars.errors import BudgetExceeded
 from lipogram.grammars.json_schema import regular
 from lipogram.grammars.json_schema.document import MAX_PROPERTIES, Place
-from lipogram.grammars.json_schema.scalars import count, named_keys, search
+from lipogram.grammars.json_schema.scalars import (
+    LINE_BREAK,
+    count,
+    named_keys,
+    possible_matches,
+    search,
+)
 from lipogram.grammars.json_schema.shapes import (
     ANY,
     ANYTHING,
@@ -53,10 +59,13 @@ def _schema_map(schemas: Schemas, place: Place, keyword: str) -> dict[str, Place
 def _properties(schemas: Schemas, place: Place, sign: bool) -> Shape:
     """`properties`, `patternProperties` and `additionalProperties`."""
     named = _schema_map(schemas, place, "properties")
-    patterns = {
-        KeySet("pattern " + pattern, search(place, "patternProperties", pattern)): schema
-        for pattern, schema in _schema_map(schemas, place, "patternProperties").items()
-    }
+    patterns: dict[KeySet, Place] = {}
+    for pattern, schema in _schema_map(schemas, place, "patternProperties").items():
+        expression = search(place, "patternProperties", pattern)
+        possible = possible_matches(expression, pattern)
+        patterns[KeySet("pattern " + pattern, expression, possible)] = schema
+        if "$" in pattern and place.value.get("additionalProperties") is not False:
+            schemas.narrow(place, "patternProperties", LINE_BREAK)
     others = None
     if place.has("additionalProperties"):
         others = schemas.document.child(place, "additionalProperties")

@@ -268,8 +268,28 @@ def search(place: Place, keyword: str, pattern: Any) -> ir.Expression:
         ) from error  # fmt: skip
 
 
+def possible_matches(expression: ir.Expression, pattern: str) -> ir.Expression:
+    """The texts that a validator may take for matches.
+
+    With Python's `re`, on which many stand, `$` also holds before a last line break. Where a
+    pattern must not match, neither reading may.
+    """
+    if "$" not in pattern:
+        return expression
+    return ir.choice(expression, ir.sequence(expression, ir.Literal(b"\n")))
+
+
+LINE_BREAK = "texts that end in a line break after a match are left out: validators differ on them"
+
+
 def _pattern(schemas: Schemas, place: Place, sign: bool) -> Shape:
-    return _textual(search(place, "pattern", place.value["pattern"]), sign)
+    pattern = place.value["pattern"]
+    expression = search(place, "pattern", pattern)
+    if sign:
+        return _textual(expression, True)
+    if "$" in pattern:
+        schemas.narrow(place, "pattern", LINE_BREAK)
+    return _textual(possible_matches(expression, pattern), False)
 
 
 def _format(schemas: Schemas, place: Place, sign: bool) -> Shape:

@@ -48,10 +48,19 @@ def node(sign: bool, place: Place) -> Node:
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
-    """A regular set of property names; equal labels mean equal sets."""
+    """A regular set of property names; equal labels mean equal sets.
+
+    `possible` is a larger set, where validators differ on what the members are.
+    """
 
     label: str
     expression: ir.Expression = field(compare=False)
+    possible: ir.Expression | None = field(default=None, compare=False)
+
+    @property
+    def outside(self) -> ir.Expression:
+        """The names that are certainly not members."""
+        return ir.Complement(self.possible or self.expression)
 
     def holds(self, name: str) -> bool:
         """Whether the name is a member."""

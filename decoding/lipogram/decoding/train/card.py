@@ -35,9 +35,12 @@ its object. Neither is ever trained on, for the tokenizer neither.
 ## Recipe
 
 `lipogram train {name}`. {recipe}
-A pre-norm transformer: rotary positions on half of each head, normalised queries and keys,
-squared-ReLU layers{shifted}. Muon for matrices, Adam for the rest; the learning rate holds for 45 %
-of the time and then falls to zero in a straight line. {note}
+
+A pre-norm transformer: rotary positions on half of each head, normalised queries and keys, keys
+that look one token back, squared-ReLU layers, hashed n-gram embeddings. Muon for matrices, Adam for
+the rest; the learning rate holds for 45 % of the time and then falls to zero in a straight line.
+
+{note}
 
 ## Held-out numbers
 
@@ -53,17 +56,20 @@ weighted token over code and items.
 {curve}
 """
 
-_MIXTURE = """Rows of {length} tokens, {rows} a step; {items:.0%} of the tokens are items, whose
-answers weigh four times as much as their texts. """
+_MIXTURE = """Rows of {length} tokens, {rows} a step; {items:.0%} of the tokens are items,
+whose answers weigh four times as much as their texts."""
 
-_INFILLING = """{share:.0%} of the code windows are infilling exercises
-cut at random characters, half prefix-suffix-middle, half suffix first; what
-is to be filled in weighs three times as much as the rest."""
+_INFILLING = """
+{share:.0%} of the code windows are infilling exercises cut at random characters, half of them
+prefix-suffix-middle, half suffix first; what is to be filled in weighs three times as much."""
+
+_MASKING = """
+A uniformly drawn part of each text is masked."""
 
 _CAUSAL_NUMBERS = """- Code: **{bits:.3f} bits a byte** on {files} held-out modules ({size:,}
   bytes), each coded on its own. `xz -9` needs {xz:.3f} for the files one by one (the model:
-  {saved:.0%} less) and {xz_stream:.3f} for all of them in one stream ({saved_stream:.0%} less).
-  Unlike xz, the model has seen the other modules of the library.
+  {saved:.0%} less), {xz_stream:.3f} for all of them in one stream ({saved_stream:.0%} less), and
+  {xz_after:.3f} for that stream right after the training data ({saved_after:.0%} less).
 - Extraction: **{exact:.1%}** of {items} held-out items exactly right under their schema, greedy
   (95 % interval {low:.1%} to {high:.1%})."""
 
@@ -89,7 +95,6 @@ def write(name: str, training: Mapping[str, Any], numbers: Mapping[str, Any]) ->
         one_in=corpus.HELD_OUT_ONE_IN,
         items_in=extraction.HELD_OUT_ONE_IN,
         recipe=_mixture(recipe),
-        shifted=", hashed n-gram embeddings, keys that look one token back" if causal else "",
         numbers=_causal_numbers(numbers) if causal else _masked_numbers(numbers),
         note=training.get("note", ""),
         python=platform.python_version(),
@@ -111,7 +116,7 @@ def _mixture(recipe: Recipe) -> str:
     mixture = _MIXTURE.format(length=recipe.length, rows=recipe.rows, items=recipe.item_share)
     if recipe.shape.causal:
         return mixture + _INFILLING.format(share=recipe.infill_share)
-    return mixture + "A uniformly drawn part of each text is masked."
+    return mixture + _MASKING
 
 
 def _causal_numbers(numbers: Mapping[str, Any]) -> str:
@@ -125,6 +130,8 @@ def _causal_numbers(numbers: Mapping[str, Any]) -> str:
         saved=1 - bits / xz["files"],
         xz_stream=xz["one_stream"],
         saved_stream=1 - bits / xz["one_stream"],
+        xz_after=xz["after_training_data"],
+        saved_after=1 - bits / xz["after_training_data"],
         **items,
     )
 

@@ -30,7 +30,7 @@ def evaluate(model: EmbeddedCausal | EmbeddedMasked) -> Mapping[str, Any]:
     numbers = {
         **data,
         "code": asyncio.run(measures.bits_per_byte(model, corpus.held_out_modules())),
-        "xz": measures.xz_bits_per_byte(corpus.held_out_modules()),
+        "xz": measures.xz_bits_per_byte(),
     }
     count = EXTRACTION_ITEMS if model.name == DEFAULT else EXTRACTION_ITEMS // 4
     return {**numbers, "extraction": asyncio.run(measures.extraction_rate(model, count))}

@@ -24,13 +24,26 @@ SAMPLE_WINDOWS = 10
 _NOISE_SEED = 5
 
 
-def xz_bits_per_byte(modules: Iterable[Module]) -> dict[str, float]:
-    """`xz -9` of the files one by one, and of all of them in one stream."""
-    texts = [module.text.encode() for module in modules]
-    whole = b"".join(texts)
-    alone = sum(len(lzma.compress(text, preset=9)) for text in texts)
-    together = len(lzma.compress(whole, preset=9))
-    return {"files": 8 * alone / len(whole), "one_stream": 8 * together / len(whole)}
+def xz_bits_per_byte() -> dict[str, float]:
+    """`xz -9` of the held-out files one by one, in one stream, and in one after all training files.
+
+    The last knows what the models know: its window holds all of the training files.
+    """
+    texts = [module.text.encode() for module in corpus.held_out_modules()]
+    whole, known = (
+        b"".join(module.text.encode() for module in modules)
+        for modules in (corpus.held_out_modules(), corpus.training_modules())
+    )
+    sizes = {
+        "files": sum(_xz_bytes(text) for text in texts),
+        "one_stream": _xz_bytes(whole),
+        "after_training_data": _xz_bytes(known + whole) - _xz_bytes(known),
+    }
+    return {name: 8 * size / len(whole) for name, size in sizes.items()}
+
+
+def _xz_bytes(text: bytes) -> int:
+    return len(lzma.compress(text, preset=9))
 
 
 async def bits_per_byte(model: CausalModel, modules: Iterable[Module]) -> dict[str, Any]:

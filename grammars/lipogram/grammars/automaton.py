@@ -47,6 +47,7 @@ from lipogram.grammars.table import (
     grown,
     intern_tail,
     new_table,
+    warm_up,
     with_room,
 )
 
@@ -88,6 +89,7 @@ class Automaton:
     """
 
     def __init__(self, grammar: ir.Grammar, budget: Budget) -> None:
+        warm_up()
         if len(grammar.rules) > budget.max_rules:
             raise BudgetExceeded(f"the grammar has more than {budget.max_rules} rules")
         for body in grammar.rules.values():

@@ -153,6 +153,27 @@ def choice(*options: Expression) -> Expression:
     return next(iter(flat)) if len(flat) == 1 else Choice(tuple(flat))
 
 
+def intersection(*items: Expression) -> Expression:
+    """What all items have in common, with counts of the same characters joined into one count."""
+    flat: dict[Expression, None] = {}
+    counts: dict[Chars, tuple[int, int | None]] = {}
+    for item in items:
+        for part in item.items if isinstance(item, Intersection) else (item,):
+            match part:
+                case Repeat(Chars() as character, minimum, maximum):
+                    # A text has one length, so two bounds on it are one.
+                    low, high = counts.get(character, (0, None))
+                    bounds = [bound for bound in (high, maximum) if bound is not None]
+                    counts[character] = (max(low, minimum), min(bounds, default=None))
+                case _:
+                    flat[part] = None
+    for character, (low, high) in counts.items():
+        if high is not None and high < low:
+            return NOTHING
+        flat[Repeat(character, low, high)] = None
+    return next(iter(flat)) if len(flat) == 1 else Intersection(tuple(flat))
+
+
 def optional(item: Expression) -> Expression:
     """`item` or nothing."""
     return Repeat(item, 0, 1)

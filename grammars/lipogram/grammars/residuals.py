@@ -33,9 +33,12 @@ class Residuals:
 
     def __init__(self, max_nodes: int) -> None:
         self.max_nodes = max_nodes
-        self.deadline_s: float | None = None  # of this thread's CPU time, so that a busy machine is no excuse
+        self.deadline_s: float | None = (
+            None  # of this thread's CPU time, so that a busy machine is no excuse
+        )
         self.rule_lengths: list[int] = []
-        self.nameless: list[int] = []  # the bodies of rules made here, numbered after the grammar's
+        # The bodies of rules made here, numbered after the grammar's.
+        self.nameless: list[int] = []
         self._nameless_calls: dict[int, int] = {}
         self._ids: dict[Key, int] = {}
         self.keys: list[Key] = []

@@ -7,6 +7,7 @@ must supply: a residual's heads, a rule's body, or more room.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -99,6 +100,20 @@ def new_table(rules: int) -> Table:
         called=ints(256, 3),
         keys=np.zeros(256, np.int64),
     )
+
+
+@cache
+def warm_up() -> None:
+    """Compile the compiled code, or load it from its cache on disk, once a process.
+
+    The first time on a machine takes half a minute; no deadline should run meanwhile.
+    """
+    table = with_room(new_table(1), 1)
+    table.heads[EMPTY_RESIDUAL] = 0, 0, 0, 0, 1
+    table.items[0] = EMPTY_RESIDUAL, ROOT
+    state = intern_tail(table.states, table.items, table.slots, table.counts, 1)
+    _rehash(1, table.states, table.items, table.slots.copy())
+    expand(table, state)
 
 
 def grown(table: Table, **lengths: int) -> Table:

@@ -278,10 +278,8 @@ def _meet_texts(left: Texts, right: Texts) -> Texts:
         left, right = right, left
     if left.members is not None:
         return texts_of(m for m in left.members if regular.holds(right.expression, m))
-    parts: dict[ir.Expression, None] = {}
-    for side in (left.expression, right.expression):
-        parts |= dict.fromkeys(side.items if isinstance(side, ir.Intersection) else (side,))
-    return Texts(ir.Intersection(tuple(parts)))
+    both = ir.intersection(left.expression, right.expression)
+    return NO_TEXTS if both == ir.NOTHING else Texts(both)
 
 
 def _join_texts(left: Texts, right: Texts) -> Texts:

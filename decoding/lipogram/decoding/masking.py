@@ -10,34 +10,24 @@ all of it.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import threading
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TypeVar
+from hashlib import blake2b
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from lipogram.decoding.reaches import Reach
 from lipogram.decoding.vocabulary import Vocabulary
 from lipogram.grammars import Automaton, State
 from lipogram.grammars.table import COMPLETE, DONE, ROW, Table, expand
 
-_CACHE_BYTES = 32 << 20
+_CACHE_BYTES = 64 << 20
 _WHOLE_TRIE = 0  # regions: sets of trie nodes below which to go on; the first two are always there
 _NOWHERE = 1
 
-Key = TypeVar("Key")
 Part = tuple[int, int]  # (residual, region)
-
-
-@dataclass(frozen=True, slots=True)
-class _Reach:
-    """What a residual does below a region: the tokens it allows, where it ends inside tokens."""
-
-    tokens: NDArray[np.int32]  # ids, or the words of a bitset where that is smaller
-    is_bitset: bool
-    crossing: int
 
 
 class Masker:
@@ -60,13 +50,24 @@ class Masker:
             trie.token_ids,
         )
         self._words = -(-len(vocabulary) // 32)
-        self.longest_token_bytes = int(self._trie.depth.max(initial=0))
-        self._regions: list[NDArray[np.int32]] = [np.array([-1], np.int32), np.empty(0, np.int32)]
-        self._region_ids = {r.tobytes(): id for id, r in enumerate(self._regions)}
-        self._reaches: dict[Part, _Reach] = {}
-        self._by_state: OrderedDict[State, NDArray[np.int32]] = OrderedDict()
-        self._by_parts: OrderedDict[frozenset[Part | None], NDArray[np.int32]] = OrderedDict()
-        self._capacity = max(_CACHE_BYTES // (4 * self._words), 64)
+        self.longest_token_bytes = int(trie.depth.max(initial=0))
+        self._lock = threading.Lock()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._regions: list[NDArray[np.int32]] = []
+        self._region_ids: dict[bytes, int] = {}
+        self._region(np.array([-1], np.int32))  # _WHOLE_TRIE
+        self._region(np.empty(0, np.int32))  # _NOWHERE
+        self._reaches: dict[Part, tuple[Reach, int]] = {}
+        self._by_state: dict[State, NDArray[np.int32]] = {}
+        self._by_parts: dict[frozenset[Part | None], NDArray[np.int32]] = {}
+        self._held_bytes = 0
+
+    @property
+    def size_bytes(self) -> int:
+        """Roughly the memory that the masker holds now, without the automaton's."""
+        return self._held_bytes + 100 * len(self._by_state)
 
     def start(self) -> State:
         """The state before the first token."""
@@ -94,12 +95,15 @@ class Masker:
         """The same as a read-only array that is shared by all visits of the state."""
         mask = self._by_state.get(state)
         if mask is None:
-            parts = self._parts(state)
-            mask = self._by_parts.get(parts)
-            if mask is None:
-                mask = self._combine(parts)
-                _remember(self._by_parts, parts, mask, self._capacity)
-            _remember(self._by_state, state, mask, 64 * self._capacity)
+            with self._lock:
+                if self.size_bytes > _CACHE_BYTES:
+                    self._forget()
+                parts = self._parts(state)
+                mask = self._by_parts.get(parts)
+                if mask is None:
+                    mask = self._by_parts[parts] = self._combine(parts)
+                    self._held_bytes += mask.nbytes
+                self._by_state[state] = mask
         return mask
 
     def _parts(self, state: State) -> frozenset[Part | None]:
@@ -114,12 +118,10 @@ class Masker:
             node, frame, region = todo.pop()
             part = (node, region)
             parts.add(part)
-            reach = self._reaches.get(part)
-            if reach is None:
-                reach = self._reaches[part] = self._explore(node, region)
-            if reach.crossing != _NOWHERE:
+            crossing = self._reach(part)[1]
+            if crossing != _NOWHERE:
                 for rest, beyond in self.automaton.callers(frame):
-                    item = (rest, beyond, reach.crossing)
+                    item = (rest, beyond, crossing)
                     if item not in seen:
                         seen.add(item)
                         todo.append(item)
@@ -127,13 +129,33 @@ class Masker:
             parts.add(None)
         return frozenset(parts)
 
+    def _reach(self, part: Part) -> tuple[Reach, int]:
+        """The reach of a part, and its crossing as a region; from other grammars if known."""
+        found = self._reaches.get(part)
+        if found is None:
+            node, region = part
+            digest = self.automaton.digest(node)
+            shared = self.vocabulary.reaches
+            key = None
+            reach = None
+            if digest is not None:
+                key = (digest, blake2b(self._regions[region].tobytes(), digest_size=16).digest())
+                reach = shared.get(key)
+            if reach is None:
+                reach = self._explore(node, region)
+                if key is not None:
+                    shared.put(key, reach)
+            found = self._reaches[part] = reach, self._region(reach.crossing)
+            self._held_bytes += reach.size_bytes
+        return found
+
     def _combine(self, parts: Iterable[Part | None]) -> NDArray[np.int32]:
         words = np.zeros(self._words, np.int32)
         for part in parts:
             if part is None:
                 _set_bits(words, np.array(self.vocabulary.eos_ids, np.int32))
                 continue
-            reach = self._reaches[part]
+            reach, _ = self._reaches[part]
             if reach.is_bitset:
                 np.bitwise_or(words, reach.tokens, out=words)
             else:
@@ -141,7 +163,7 @@ class Masker:
         words.flags.writeable = False
         return words
 
-    def _explore(self, node: int, region: int) -> _Reach:
+    def _explore(self, node: int, region: int) -> Reach:
         """Walk the trie below the region with the automaton of the residual alone."""
         automaton = self.automaton
         start = automaton.residual(node)
@@ -162,7 +184,7 @@ class Masker:
             crossed = _union(crossed, roots)
         ids = _set_members(tokens)
         is_bitset = len(ids) > self._words
-        return _Reach(tokens if is_bitset else ids, is_bitset, self._region(crossed))
+        return Reach(tokens if is_bitset else ids, is_bitset, crossed)
 
     def _region(self, nodes: NDArray[np.int32]) -> int:
         key = nodes.tobytes()
@@ -170,14 +192,6 @@ class Masker:
         if region == len(self._regions):
             self._regions.append(nodes)
         return region
-
-
-def _remember(
-    cache: OrderedDict[Key, NDArray[np.int32]], key: Key, mask: NDArray[np.int32], n: int
-) -> None:
-    cache[key] = mask
-    if len(cache) > n:
-        cache.popitem(last=False)
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]

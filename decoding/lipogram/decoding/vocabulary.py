@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from lipogram.decoding import encoders, tokenizer_json
 from lipogram.decoding.encoders import Encoder
 from lipogram.decoding.errors import Unspellable
+from lipogram.decoding.reaches import Reaches
 from lipogram.decoding.trie import TokenTrie
 
 
@@ -118,6 +119,11 @@ class Vocabulary:
     def trie(self) -> TokenTrie:
         """All tokens with text as a byte trie; built on first use."""
         return TokenTrie.build(self.tokens)
+
+    @cached_property
+    def reaches(self) -> Reaches:
+        """What maskers have found out about residuals, for other grammars that contain them."""
+        return Reaches()
 
     @cached_property
     def has_text(self) -> NDArray[np.bool_]:

@@ -215,6 +215,11 @@ class Automaton:
         start, end, _ = self.table.frames[frame]
         return _pairs(self.table.callers, start, end)
 
+    def digest(self, node: int) -> bytes | None:
+        """Equal for equal residuals of any grammar; None where that is not known."""
+        with self.lock:
+            return self._residuals.digest(node)
+
     def residual(self, node: int) -> State:
         """The state of the automaton of one residual alone: complete where the residual ends."""
         with self.lock:

@@ -7,6 +7,7 @@ alternatives are ranges of one sorted list: `derivatives` says how nodes go on, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from hashlib import blake2b
 from time import thread_time
 from typing import Any
 
@@ -40,6 +41,7 @@ class Residuals:
         # The bodies of rules made here, numbered after the grammar's.
         self.nameless: list[int] = []
         self._nameless_calls: dict[int, int] = {}
+        self._digests: dict[int, bytes | None] = {}
         self._ids: dict[Key, int] = {}
         self.keys: list[Key] = []
         self.nullable: list[bool] = []
@@ -300,3 +302,51 @@ class Residuals:
             self.sequence(self.byte_class(mask), self.choice(rests))
             for mask, rests in by_lead.items()
         )
+
+    def digest(self, node: int) -> bytes | None:
+        """Equal for equal residuals of any grammar; None if it calls rules by name, or many texts.
+
+        Cost: the nodes below that have none yet.
+        """
+        todo = [node]
+        while todo:
+            current = todo[-1]
+            if current in self._digests:
+                todo.pop()
+                continue
+            parts, below = self._digest_parts(current)
+            missing = [part for part in below if part not in self._digests]
+            if missing:
+                todo += missing
+                continue
+            todo.pop()
+            digests = [self._digests[part] for part in below]
+            if parts is None or None in digests:
+                self._digests[current] = None
+                continue
+            if self.keys[current][0] in (CHOICE, BOTH):
+                digests.sort()  # node numbers differ from grammar to grammar
+            joined = b"".join([repr(parts).encode(), *(d for d in digests if d is not None)])
+            self._digests[current] = blake2b(joined, digest_size=16).digest()
+        return self._digests[node]
+
+    def _digest_parts(self, node: int) -> tuple[tuple[object, ...] | None, tuple[int, ...]]:
+        """What tells a node from others, and the nodes below it."""
+        match self.keys[node]:
+            case (op, text, offset, rest) if op == CHAIN:
+                return (op, text[offset:]), (rest,)
+            case (op, first, rest) if op == SEQUENCE:
+                return (op,), (first, rest)
+            case (op, members) if op in (CHOICE, BOTH):
+                return (op,), members
+            case (op, item, minimum, maximum) if op == REPEAT:
+                return (op, minimum, maximum), (item,)
+            case (op, item) if op == NOT:
+                return (op,), (item,)
+            case (op, rule) if op == CALL:
+                named = len(self.rule_lengths) - len(self.nameless)
+                return (None, ()) if rule < named else ((op,), (self.nameless[rule - named],))
+            case (op, *_) if op == LITERALS:
+                return None, ()
+            case key:
+                return key, ()

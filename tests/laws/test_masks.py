@@ -2,6 +2,8 @@
 
 import random
 import re
+import time
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from laws.oracle import ALPHABET, Oracle, random_grammar, random_tokens
 from lipogram.decoding.masking import Masker
 from lipogram.decoding.vocabulary import Vocabulary
-from lipogram.grammars import Automaton, BudgetExceeded, EmptyLanguage, compile, ir
+from lipogram.grammars import Automaton, Budget, BudgetExceeded, EmptyLanguage, compile, ir
 
 LIMIT = 6
 EOS = 0
@@ -163,3 +165,86 @@ def test_a_shortest_member_beyond_all_bounds_is_no_empty_language() -> None:
     }
     with pytest.raises(BudgetExceeded):
         compile(ir.Grammar(rules | {"r300": ir.Literal(b"a")}, "r0"))
+
+
+@pytest.fixture
+def quick() -> Iterator[None]:
+    """Fails what takes seconds; compiled code is warm before."""
+    compile(ir.Grammar({"s": ir.Literal(b"a")}, "s"))
+    begin = time.thread_time()
+    yield
+    assert time.thread_time() - begin < 1
+
+
+@pytest.mark.usefixtures("quick")
+def test_nothing_is_spelled_at_once_however_many_parts_it_has() -> None:
+    rules: dict[str, ir.Expression] = {
+        f"r{i}": ir.Sequence((ir.Reference(f"r{i + 1}"),) * 2) for i in range(60)
+    }
+    rules["r60"] = ir.optional(ir.Literal(b"a"))
+    rules["many"] = ir.Repeat(ir.Reference("r60"), 10**9, None)
+    rules["s"] = ir.Sequence((ir.Literal(b"x"), ir.Reference("r0"), ir.Reference("many")))
+    automaton = compile(ir.Grammar(rules, "s"))
+    assert automaton.shortest(automaton.start()) == b"x"
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_count_of_what_may_be_empty_is_not_unrolled() -> None:
+    item = ir.Choice((ir.Literal(b"ab"), ir.optional(ir.Literal(b"c")), ir.Reference("e")))
+    rules = {"s": ir.Repeat(item, 3, 10**9), "e": ir.Repeat(ir.Literal(b"d"))}
+    automaton = compile(ir.Grammar(rules, "s"))
+    assert automaton.accepts(b"")
+    assert automaton.accepts(b"abcdddc")
+    assert not automaton.is_live(b"aa")
+    few = compile(ir.Grammar(rules | {"s": ir.Repeat(ir.Reference("e"), 0, 2)}, "s"))
+    assert few.accepts(b"ddd")
+    short = compile(ir.Grammar({"s": ir.Repeat(item, 0, 2), "e": ir.EMPTY}, "s"))
+    assert short.accepts(b"abc")
+    assert not short.is_live(b"abcc")
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_deep_stack_of_left_recursion_is_measured_once() -> None:
+    rules: dict[str, ir.Expression] = {
+        f"r{i}": ir.Sequence((ir.Reference(f"r{i + 1}"), ir.Literal(b"a"))) for i in range(3000)
+    }
+    automaton = compile(ir.Grammar(rules | {"r3000": ir.Literal(b"xy")}, "r0"))
+    state = automaton.step(automaton.start(), ord("x"))
+    assert state is not None
+    assert automaton.shortest(state) == b"y" + b"a" * 3000
+
+
+def test_lengths_that_fall_for_ever_meet_the_deadline() -> None:
+    """Every rule's length falls twice as often as that of the one before it."""
+    levels, huge = 60, ir.Repeat(ir.Literal(b"x"), 1 << 59, None)
+    rules: dict[str, ir.Expression] = {}
+    for k in range(levels, 0, -1):
+        beyond = f"u{k - 1}" if k > 1 else f"v{levels}"
+        far = ir.Sequence((ir.Reference(beyond), huge))
+        rules[f"u{k}"] = ir.Choice((ir.Reference(f"v{k}"), far))
+    rules[f"v{levels}"] = ir.Choice(
+        (ir.Literal(b"a"), ir.Sequence((ir.Reference(f"v{levels - 1}"), huge)))
+    )
+    for k in range(levels - 1, -1, -1):
+        slow = ir.Sequence((ir.Reference(f"v{k + 1}"), ir.Repeat(ir.Literal(b"x"), 1 << k, None)))
+        back = ir.Sequence((ir.Reference(f"v{max(k - 1, 0)}"), huge))
+        rules[f"v{k}"] = ir.Choice((slow, ir.Reference(f"u{k + 1}"), back))
+    with pytest.raises(BudgetExceeded, match="too long"):
+        compile(ir.Grammar(rules, f"u{levels}"), budget=Budget(max_compile_s=0.2))
+
+
+def test_many_ways_to_go_on_at_once_meet_a_budget() -> None:
+    """A thousand callers in tail position times 200 overlapping byte classes."""
+    everything = (1 << 256) - 1
+    rules: dict[str, ir.Expression] = {f"x{i}": ir.Reference("y") for i in range(1000)}
+    rules["y"] = ir.Choice(
+        tuple(
+            ir.Sequence((ir.Bytes(everything & ~(1 << i)), ir.Literal(b"%d" % i)))
+            for i in range(200)
+        )
+    )
+    rules["s"] = ir.Choice(
+        tuple(ir.Sequence((ir.Reference(f"x{i}"), ir.Literal(b"%d;" % i))) for i in range(1000))
+    )
+    with pytest.raises(BudgetExceeded, match="ways"):
+        compile(ir.Grammar(rules, "s"))

@@ -76,6 +76,7 @@ class ShortestMembers:
         waiting = set(order)
         rank = 0
         while todo:
+            self._derivatives.residuals.check_deadline()
             _, name = heappop(todo)
             waiting.discard(name)
             length = self._measure_parts(name)[id(self._grammar.rules[name])][0]
@@ -99,11 +100,13 @@ class ShortestMembers:
     def text(self, rule: str) -> bytes:
         """A shortest member of a rule that has one."""
         pieces: list[bytes] = []
-        parts: dict[int, Measure] = {}
+        parts = dict(self._final_parts(rule))
         known = ChainMap(parts, self._fixed)
-        todo: list[ir.Expression] = [ir.Reference(rule)]
+        todo: list[ir.Expression] = [self._grammar.rules[rule]]
         while todo:
             expression = todo.pop()
+            if not known[id(expression)][0]:
+                continue  # nothing to spell, however many parts it has
             match expression:
                 case ir.Reference(name):
                     parts |= self._final_parts(name)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
 from time import thread_time
 
 import numpy as np
@@ -55,6 +56,8 @@ State = int
 Item = tuple[int, int]  # (residual, frame)
 
 _FORCED_LIMIT_BYTES = 1 << 16
+_ITEMS_PER_ROW = 64  # at most, on average
+_FEW_STATES = 1 << 12  # with a budget of fewer, single states may still be this large
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,6 +320,9 @@ class Automaton:
         rows = self.table.counts[ROWS]
         if rows >= self._budget.max_states or len(self) >= 8 * self._budget.max_states:
             raise BudgetExceeded(f"the grammar needs more than {rows} states")
+        items = int(self.table.counts[ITEMS]) + 16 * size
+        if items > _ITEMS_PER_ROW * max(self._budget.max_states, _FEW_STATES):
+            raise BudgetExceeded("the grammar can go on in too many ways at once")
         self._grow()
         self.table = with_room(self.table, size)
 
@@ -364,20 +370,26 @@ class Automaton:
             yield groups[state]
 
     def _measure_group(self, group: list[int]) -> None:
-        """Frames of one configuration may return through each other: relax until nothing falls."""
-        lengths: dict[int, tuple[int, Item | None]] = dict.fromkeys(group, (INFINITE, None))
-        is_changed = True
-        while is_changed:
-            is_changed = False
-            for frame in group:
-                for item in self.callers(frame):
-                    node, caller = item
-                    beyond = lengths.get(caller) or self._exit_lengths[caller]
-                    length = self._derivatives.length(node) + beyond[0]
-                    if length < lengths[frame][0]:
-                        lengths[frame] = (length, item)
-                        is_changed = True
-        self._exit_lengths.update(lengths)
+        """Frames of one configuration may return through each other: nearest first (Dijkstra)."""
+        exits: dict[int, tuple[int, Item | None]] = {}
+        returning: dict[int, list[tuple[int, int, Item]]] = {frame: [] for frame in group}
+        heap: list[tuple[int, int, Item]] = []
+        for frame in group:
+            for item in self.callers(frame):
+                node, caller = item
+                length = self._derivatives.length(node)
+                if caller in returning:
+                    returning[caller].append((length, frame, item))
+                else:
+                    heap.append((length + self._exit_lengths[caller][0], frame, item))
+        heapify(heap)
+        while heap:
+            length, frame, item = heappop(heap)
+            if frame not in exits:
+                exits[frame] = (length, item)
+                for more, user, through in returning[frame]:
+                    heappush(heap, (length + more, user, through))
+        self._exit_lengths |= exits
 
 
 def _pairs(array: NDArray[np.int32], start: int, end: int) -> list[Item]:

@@ -213,12 +213,10 @@ class Derivatives:
         depths = {node: 0}
         parents: dict[int, tuple[int, int]] = {}
         heap = [(self._least(node), 0, node)]
-        closed: set[int] = set()
         while heap:
             _, height, current = heappop(heap)  # minus the depth: deepest first among equals
-            if current in closed:
-                continue
-            closed.add(current)
+            if -height > depths[current]:
+                continue  # reached on a shorter path since
             if stop(current):
                 path = []
                 while current != node:
@@ -292,6 +290,8 @@ class Derivatives:
         todo = [node]
         while todo:
             current = todo.pop()
+            if self.residuals.nullable[current]:
+                continue  # nothing to spell, however many parts it has
             key = self.residuals.keys[current]
             op = key[0]
             if op == SEQUENCE:

@@ -40,7 +40,7 @@ class Residuals:
         self.rule_lengths: list[int] = []
         # The bodies of rules made here, numbered after the grammar's.
         self.nameless: list[int] = []
-        self._nameless_calls: dict[int, int] = {}
+        self._nameless_calls: dict[tuple[int, bool], int] = {}
         self._digests: dict[int, bytes | None] = {}
         self._ids: dict[Key, int] = {}
         self.keys: list[Key] = []
@@ -66,6 +66,10 @@ class Residuals:
     def _check_room(self, count: int) -> None:
         if len(self.keys) + count > self.max_nodes:
             raise BudgetExceeded(f"the grammar needs more than {self.max_nodes} residual nodes")
+        self.check_deadline()
+
+    def check_deadline(self) -> None:
+        """Raise BudgetExceeded if it has passed."""
         if self.deadline_s is not None and thread_time() > self.deadline_s:
             raise BudgetExceeded("the grammar takes too long to compile")
 
@@ -170,7 +174,9 @@ class Residuals:
                 inner_minimum * minimum,
                 maximum * inner_maximum if both else None,
             )
-        if is_named:
+        if is_named and self.nullable[item] and maximum not in (None, 1):
+            item = self._name(item, may_be_empty=False)  # else an empty turn leads to each count
+        elif is_named:
             item = self.named(item)
         key = (REPEAT, item, minimum, maximum)
         node = self._ids.get(key)
@@ -266,13 +272,17 @@ class Residuals:
         key = self.keys[node]
         if key[0] not in (CHOICE, LITERALS) and not (key[0] == REPEAT and key[3] == 1):
             return node
-        call = self._nameless_calls.get(node)
+        return self._name(node, may_be_empty=self.nullable[node])
+
+    def _name(self, node: int, *, may_be_empty: bool) -> int:
+        """A call of a nameless rule of this body: of its members but the empty one, if so said."""
+        call = self._nameless_calls.get((node, may_be_empty))
         if call is None:
             rule = len(self.rule_lengths)
             length = self.lengths[node]
             self.nameless.append(node)
-            self.rule_lengths.append(INFINITE if length is None else length)
-            call = self._nameless_calls[node] = self._new(
+            self.rule_lengths.append(0 if may_be_empty else length or 1)
+            call = self._nameless_calls[node, may_be_empty] = self._new(
                 (CALL, rule),
                 nullable=self.nullable[node],
                 is_boolean=False,
@@ -345,7 +355,8 @@ class Residuals:
                 return (op,), (item,)
             case (op, rule) if op == CALL:
                 named = len(self.rule_lengths) - len(self.nameless)
-                return (None, ()) if rule < named else ((op,), (self.nameless[rule - named],))
+                parts = (op, self.rule_lengths[rule] > 0)
+                return (None, ()) if rule < named else (parts, (self.nameless[rule - named],))
             case (op, *_) if op == LITERALS:
                 return None, ()
             case key:

@@ -362,17 +362,18 @@ def _commit(
     classes = _classify(
         table.found, found_count, table.masks, table.mask_stamp, counts[GENERATION], class_of
     )
+    item_count = classes * found_count  # an upper bound, for most states small enough
+    if counts[ITEMS] + item_count > len(table.items):
+        item_count = _count_items(table.found, found_count, table.masks, class_of, classes)
     if (
         counts[FRAMES] + own_count > len(table.frames)
         or counts[CALLERS] + called_count > len(table.callers)
         or counts[STATES] + 258 > len(table.states)
         or 2 * (counts[STATES] + 258) > len(table.slots)
-        or counts[ITEMS] + classes * found_count > len(table.items)
+        or counts[ITEMS] + item_count > len(table.items)
         or counts[ROWS] == len(table.rows)
     ):
-        counts[REQUEST] = max(
-            found_count, called_count, own_count, (classes * found_count) // 16 + 1
-        )
+        counts[REQUEST] = max(called_count, own_count, item_count // 16 + 1)
         return NEEDS_ROOM
     _write_frames(table.frames, table.callers, counts, table.called, called_count, own_count, state)
     row = table.rows[counts[ROWS]]
@@ -461,6 +462,23 @@ def _classify(
             if masks[mask, byte >> 6] >> np.uint64(byte & 63) & np.uint64(1):
                 class_of[byte] = renamed[class_of[byte]]
     return classes
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _count_items(
+    found: Ints, found_count: int, masks: NDArray[np.uint64], class_of: Ints, classes: int
+) -> int:
+    """How many items the edges make, one for each class of bytes that an edge takes."""
+    first = np.full(classes + 1, -1, np.int32)
+    for byte in range(255, -1, -1):
+        first[class_of[byte]] = byte
+    count = 0
+    for index in range(found_count):
+        for kind in range(1, classes + 1):
+            byte = first[kind]
+            if masks[found[index, 0], byte >> 6] >> np.uint64(byte & 63) & np.uint64(1):
+                count += 1
+    return count
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]

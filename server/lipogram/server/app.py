@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -35,6 +36,8 @@ def build_app(settings: Settings, served: Sequence[CausalModel]) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await service.compiler.start()
+        gc.collect()
+        gc.freeze()  # vocabularies and modules stay; collections need not look at them again
         yield
         await service.compiler.close()
 

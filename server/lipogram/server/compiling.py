@@ -18,7 +18,6 @@ from lipogram.server.settings import Settings
 from lipogram.server.workers import WorkerPool
 
 _REFUSALS_BYTES = 4 << 20
-_MASKS_BYTES = 32 << 20
 _WORN_STATES = Budget().max_states // 2
 
 
@@ -123,7 +122,4 @@ def _is_worn(rule: Rule) -> bool:
 
 
 def _rule_bytes(rule: Rule) -> int:
-    """The automaton, and a mask for each of its states as far as maskers keep them."""
-    masker = rule.masker
-    masks = len(masker.automaton) * len(masker.vocabulary) // 8
-    return masker.automaton.size_bytes + min(masks, _MASKS_BYTES)
+    return rule.masker.automaton.size_bytes + rule.masker.size_bytes

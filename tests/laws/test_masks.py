@@ -248,3 +248,24 @@ def test_many_ways_to_go_on_at_once_meet_a_budget() -> None:
     )
     with pytest.raises(BudgetExceeded, match="ways"):
         compile(ir.Grammar(rules, "s"))
+
+
+def test_one_call_supplies_all_that_a_state_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiled code starts anew after each, so one by one would cost the square."""
+    rules: dict[str, ir.Expression] = {f"x{i}": ir.Literal(b"%d" % i) for i in range(1000)}
+    rules["s"] = ir.Choice(
+        tuple(ir.Sequence((ir.Reference(f"x{i}"), ir.Literal(b";"))) for i in range(1000))
+    )
+    supply, calls = Automaton._supply, []
+    monkeypatch.setattr(Automaton, "_supply", lambda *call: (calls.append(call), supply(*call))[-1])
+    assert compile(ir.Grammar(rules, "s")).accepts(b"999;")
+    assert len(calls) < 50
+
+
+def test_ambiguity_meets_a_budget() -> None:
+    """Every byte of an ambiguous text is awaited from every position before it."""
+    s = ir.Reference("s")
+    body = ir.Choice((ir.EMPTY, ir.Literal(b"a"), ir.Sequence((s, s)), ir.Sequence((s, s, s))))
+    automaton = compile(ir.Grammar({"s": body}, "s"), budget=Budget(max_states=1000))
+    with pytest.raises(BudgetExceeded, match="ways"):
+        automaton.accepts(b"a" * 900)

@@ -27,7 +27,10 @@ from lipogram.grammars.errors import BudgetExceeded, EmptyLanguage
 from lipogram.grammars.lowering import lower
 from lipogram.grammars.residuals import INFINITE, Residuals
 from lipogram.grammars.table import (
+    BODY,
+    CALL_END,
     CALL_START,
+    CALLERS,
     COMPLETE,
     DEAD,
     EDGE_END,
@@ -38,12 +41,15 @@ from lipogram.grammars.table import (
     MASK,
     NEEDS_BODY,
     NEEDS_HEADS,
+    NODE,
     REQUEST,
     REST,
     ROOT,
     ROW,
     ROWS,
+    RULE,
     STATES,
+    TODO,
     expand,
     grown,
     intern_tail,
@@ -245,13 +251,20 @@ class Automaton:
                 self._residuals.deadline_s = compile_deadline_s
 
     def _supply(self, status: int, request: int) -> None:
-        """Give the compiled code what it stopped for."""
+        """Give the compiled code what it stopped for, and all of its kind: it starts anew."""
+        self._residuals.check_deadline()
+        table = self.table
         if status == NEEDS_HEADS:
-            self._publish(request)
+            for node in table.todo[request : table.counts[TODO], NODE].tolist():
+                if self.table.heads[node, EDGE_START] < 0:
+                    self._publish(node)
         elif status == NEEDS_BODY:
-            body = self._body(request)
-            self._grow()
-            self.table.rules[request] = body, not self._residuals.rule_lengths[request]
+            calls = slice(table.heads[request, CALL_START], table.heads[request, CALL_END])
+            for rule in table.calls[calls, RULE].tolist():
+                if self.table.rules[rule, BODY] < 0:
+                    body = self._body(rule)
+                    self._grow()
+                    self.table.rules[rule] = body, not self._residuals.rule_lengths[rule]
         else:
             self._make_room(request)
 
@@ -320,7 +333,7 @@ class Automaton:
         rows = self.table.counts[ROWS]
         if rows >= self._budget.max_states or len(self) >= 8 * self._budget.max_states:
             raise BudgetExceeded(f"the grammar needs more than {rows} states")
-        items = int(self.table.counts[ITEMS]) + 16 * size
+        items = int(self.table.counts[ITEMS] + self.table.counts[CALLERS]) + 16 * size
         if items > _ITEMS_PER_ROW * max(self._budget.max_states, _FEW_STATES):
             raise BudgetExceeded("the grammar can go on in too many ways at once")
         self._grow()

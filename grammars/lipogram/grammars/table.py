@@ -21,14 +21,15 @@ DEAD: Final = -1
 ROOT: Final = 0  # the frame of the whole text
 EMPTY_RESIDUAL: Final = 1
 
-# What `expand` returns; except for DONE, counts[REQUEST] says which or how many.
+# What `expand` returns. Then counts[REQUEST] says what for: the heads of all that is in `todo` from
+# there to counts[TODO], the bodies of the rules that the residual calls, room for so many.
 DONE: Final = 0
 NEEDS_HEADS: Final = 1
 NEEDS_BODY: Final = 2
 NEEDS_ROOM: Final = 3
 
 # Indexes into `counts`.
-STATES, ITEMS, FRAMES, CALLERS, ROWS, GENERATION, REQUEST = range(7)
+STATES, ITEMS, FRAMES, CALLERS, ROWS, GENERATION, REQUEST, TODO = range(8)
 
 # Columns.
 EDGE_START, EDGE_END, CALL_START, CALL_END, NULLABLE = range(5)  # of heads
@@ -91,7 +92,7 @@ def new_table(rules: int) -> Table:
         items=ints(1024, 2),
         slots=ints(2048, fill=-1),
         rows=ints(32, 256, fill=DEAD),
-        counts=np.array([0, 0, 1, 0, 0, 0, 0], np.int64),
+        counts=np.array([0, 0, 1, 0, 0, 0, 0, 0], np.int64),
         todo=ints(256, 2),
         seen=np.zeros((1024, 2), np.int64),
         own=np.zeros((rules, 2), np.int64),
@@ -259,7 +260,7 @@ def expand(table: Table, state: int) -> int:
         node, frame = todo[position, NODE], todo[position, FRAME]
         position += 1
         if heads[node, EDGE_START] < 0:
-            counts[REQUEST] = node
+            counts[REQUEST], counts[TODO] = position - 1, count
             return NEEDS_HEADS
         edge_count = heads[node, EDGE_END] - heads[node, EDGE_START]
         call_count = heads[node, CALL_END] - heads[node, CALL_START]
@@ -285,7 +286,7 @@ def expand(table: Table, state: int) -> int:
             rule, rest = calls[index, RULE], calls[index, RETURN]
             body = rules[rule, BODY]
             if body < 0:
-                counts[REQUEST] = rule
+                counts[REQUEST] = node
                 return NEEDS_BODY
             if rest == EMPTY_RESIDUAL:
                 count = _add(todo, seen, body, frame, count, generation)

@@ -6,7 +6,7 @@ Earley 1970). An item is a residual expression and the *frame* that it returns t
 frame is (configuration, rule): the places in that configuration which await the rule. Frames hold
 configurations, configurations hold frames of earlier configurations: equal contents get equal
 numbers, at any depth, on any path. A rule called in tail position returns to its caller's frame
-(Leo 1991), so right recursion is a loop.
+(Leo 1991), so right recursion is a loop; unless the rule has a frame of its own already.
 """
 
 from __future__ import annotations
@@ -221,7 +221,7 @@ class Automaton:
 
     def callers(self, frame: int) -> list[Item]:
         """The items that go on when `frame` returns; none for ROOT, the end of the text."""
-        start, end, _ = self.table.frames[frame]
+        start, end = self.table.frames[frame, :FRAME_STATE]
         return _pairs(self.table.callers, start, end)
 
     def digest(self, node: int) -> bytes | None:
@@ -264,7 +264,8 @@ class Automaton:
                 if self.table.rules[rule, BODY] < 0:
                     body = self._body(rule)
                     self._grow()
-                    self.table.rules[rule] = body, not self._residuals.rule_lengths[rule]
+                    is_empty = not self._residuals.rule_lengths[rule]
+                    self.table.rules[rule] = body, is_empty, rule >= len(self._names)
         else:
             self._make_room(request)
 

@@ -35,8 +35,8 @@ STATES, ITEMS, FRAMES, CALLERS, ROWS, GENERATION, REQUEST, TODO = range(8)
 EDGE_START, EDGE_END, CALL_START, CALL_END, NULLABLE = range(5)  # of heads
 MASK, REST = range(2)  # of edges
 RULE, RETURN = range(2)  # of calls
-BODY, IS_EMPTY_RULE = range(2)  # of rules
-CALLER_START, CALLER_END, FRAME_STATE = range(3)  # of frames
+BODY, IS_EMPTY_RULE, IS_NAMELESS_RULE = range(3)  # of rules
+CALLER_START, CALLER_END, FRAME_STATE, IS_NAMELESS = range(4)  # of frames
 NODE, FRAME = range(2)  # of items, callers, todo
 ITEM_START, ROW, COMPLETE = range(3)  # of states
 STAMP, INDEX = range(2)  # of seen, own
@@ -53,8 +53,8 @@ class Table(NamedTuple):
     edges: Ints  # [E, 2]: byte set, rest
     calls: Ints  # [C, 2]: rule, rest
     masks: NDArray[np.uint64]  # [M, 4]: byte sets; the first 256 are the single bytes
-    rules: Ints  # [rules, 2]: body, whether it may be empty
-    frames: Ints  # [F, 3]: range of the callers that go on when it returns; the state it is of
+    rules: Ints  # [rules, 3]: body, whether it may be empty, whether it is nameless
+    frames: Ints  # [F, 4]: range of the callers that go on when it returns; the state it is of
     callers: Ints  # [., 2]: items
     states: Ints  # [S + 1, 3]
     items: Ints  # [., 2]: residual, frame it returns to
@@ -85,8 +85,8 @@ def new_table(rules: int) -> Table:
         edges=ints(512, 2),
         calls=ints(128, 2),
         masks=masks,
-        rules=ints(rules, 2, fill=-1),
-        frames=ints(64, 3),
+        rules=ints(rules, 3, fill=-1),
+        frames=ints(64, 4),
         callers=ints(128, 2),
         states=np.tile(np.array([0, -1, 0], np.int32), (512, 1)),
         items=ints(1024, 2),
@@ -98,7 +98,7 @@ def new_table(rules: int) -> Table:
         own=np.zeros((rules, 2), np.int64),
         mask_stamp=np.zeros(512, np.int64),
         found=ints(256, 3),
-        called=ints(256, 3),
+        called=ints(256, 4),
         keys=np.zeros(256, np.int64),
     )
 
@@ -288,12 +288,13 @@ def expand(table: Table, state: int) -> int:
             if body < 0:
                 counts[REQUEST] = node
                 return NEEDS_BODY
-            if rest == EMPTY_RESIDUAL:
+            is_own = table.own[rule, STAMP] == generation
+            if rest == EMPTY_RESIDUAL and not is_own:  # in tail position
                 count = _add(todo, seen, body, frame, count, generation)
                 if count < 0:
                     return NEEDS_ROOM
                 continue
-            if table.own[rule, STAMP] != generation:
+            if not is_own:
                 table.own[rule, STAMP] = generation
                 table.own[rule, INDEX] = own_count
                 own_count += 1
@@ -301,6 +302,7 @@ def expand(table: Table, state: int) -> int:
             called[called_count, 0] = own
             called[called_count, 1] = rest
             called[called_count, 2] = frame
+            called[called_count, 3] = rules[rule, IS_NAMELESS_RULE]
             called_count += 1
             count = _add(todo, seen, body, first_own + own, count, generation)
             if count >= 0 and rules[rule, IS_EMPTY_RULE]:
@@ -315,15 +317,24 @@ def expand(table: Table, state: int) -> int:
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _return_early(table: Table, found_count: int, called_count: int, first_own: int) -> int:
-    """Replace edges that end a frame by edges to what goes on there, so that states are the same
-    whichever frame has just ended. The new number of edges; -1 if out of room.
+    """Replace edges that end a nameless rule by edges to what goes on there, so that states are the
+    same whichever has just ended: characters of a repeat, above all. Named rules may await many
+    things, so they return when they must. The new number of edges; -1 if out of room.
     """
     found, called, callers = table.found, table.called, table.callers
     end = found_count
     kept = 0
     for index in range(found_count):
         mask, rest, frame = found[index, 0], found[index, 1], found[index, 2]
-        if rest != EMPTY_RESIDUAL or frame == ROOT:
+        is_nameless = False
+        if rest == EMPTY_RESIDUAL and frame >= first_own:
+            for caller in range(called_count):
+                if called[caller, 0] == frame - first_own:
+                    is_nameless = called[caller, 3] > 0
+                    break
+        elif rest == EMPTY_RESIDUAL and frame != ROOT:
+            is_nameless = table.frames[frame, IS_NAMELESS] > 0
+        if not is_nameless:
             found[kept, 0], found[kept, 1], found[kept, 2] = mask, rest, frame
             kept += 1
             continue
@@ -414,6 +425,7 @@ def _write_frames(
         frames[frame + own, FRAME_STATE] = state
     for index in range(called_count):
         end = frames[frame + called[index, 0], CALLER_END]
+        frames[frame + called[index, 0], IS_NAMELESS] = called[index, 3]
         callers[end, NODE] = called[index, 1]
         callers[end, FRAME] = called[index, 2]
         frames[frame + called[index, 0], CALLER_END] = end + 1

@@ -62,7 +62,7 @@ State = int
 Item = tuple[int, int]  # (residual, frame)
 
 _FORCED_LIMIT_BYTES = 1 << 16
-_ITEMS_PER_ROW = 64  # at most, on average
+_ITEMS_PER_ROW = 160  # at most, on average
 _FEW_STATES = 1 << 12  # with a budget of fewer, single states may still be this large
 
 

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from lipogram.decoding.reaches import Reach
 from lipogram.decoding.vocabulary import Vocabulary
 from lipogram.grammars import Automaton, State
-from lipogram.grammars.table import COMPLETE, DONE, ROW, Table, expand
+from lipogram.grammars.expansion import DONE, expand
+from lipogram.grammars.table import COMPLETE, ROW, Table
 
 _CACHE_BYTES = 64 << 20
 _WHOLE_TRIE = 0  # regions: sets of trie nodes below which to go on; the first two are always there

@@ -24,6 +24,7 @@ from lipogram.grammars import ir
 from lipogram.grammars.analysis import ShortestMembers, check_depth
 from lipogram.grammars.derivatives import Derivatives
 from lipogram.grammars.errors import BudgetExceeded, EmptyLanguage
+from lipogram.grammars.expansion import NEEDS_BODY, NEEDS_HEADS, expand, warm_up
 from lipogram.grammars.lowering import lower
 from lipogram.grammars.residuals import INFINITE, Residuals
 from lipogram.grammars.table import (
@@ -39,8 +40,6 @@ from lipogram.grammars.table import (
     ITEM_START,
     ITEMS,
     MASK,
-    NEEDS_BODY,
-    NEEDS_HEADS,
     NODE,
     REQUEST,
     REST,
@@ -50,11 +49,9 @@ from lipogram.grammars.table import (
     RULE,
     STATES,
     TODO,
-    expand,
     grown,
     intern_tail,
     new_table,
-    warm_up,
     with_room,
 )
 

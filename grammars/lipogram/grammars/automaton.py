@@ -12,9 +12,7 @@ numbers, at any depth, on any path. A rule called in tail position returns to it
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
-from heapq import heapify, heappop, heappush
 from time import thread_time
 
 import numpy as np
@@ -24,6 +22,7 @@ from lipogram.grammars import ir
 from lipogram.grammars.analysis import ShortestMembers, check_depth
 from lipogram.grammars.derivatives import Derivatives
 from lipogram.grammars.errors import BudgetExceeded, EmptyLanguage
+from lipogram.grammars.exits import Exits, Item
 from lipogram.grammars.expansion import NEEDS_BODY, NEEDS_HEADS, expand, warm_up
 from lipogram.grammars.lowering import lower
 from lipogram.grammars.residuals import INFINITE, Residuals
@@ -56,7 +55,6 @@ from lipogram.grammars.table import (
 )
 
 State = int
-Item = tuple[int, int]  # (residual, frame)
 
 _FORCED_LIMIT_BYTES = 1 << 16
 _ITEMS_PER_ROW = 160  # at most, on average
@@ -117,7 +115,7 @@ class Automaton:
         self._residuals.rule_lengths = list(self._members.lengths)
         self._rule_texts: dict[int, bytes] = {}
 
-        self._exit_lengths: dict[int, tuple[int, Item | None]] = {ROOT: (0, None)}
+        self._exits = Exits(self._derivatives.length, self.callers, self.state_of)
         self.table = new_table(len(self._rules))
         self._mask_ids = {1 << byte: byte for byte in range(256)}
         self._edge_count = self._call_count = 0
@@ -196,18 +194,15 @@ class Automaton:
         """
         self._check_shortest(self.shortest_length(state))
         with self.lock:
-            step: Item | None = min(self.items(state), key=self._item_length)
-            pieces = []
-            while step is not None:
-                node, frame = step
-                pieces.append(self._derivatives.shortest(node, self._rule_text))
-                step = self._exit_lengths[frame][1]
-            return b"".join(pieces)
+            return b"".join(
+                self._derivatives.shortest(node, self._rule_text)
+                for node in self._exits.nearest(self.items(state))
+            )
 
     def shortest_length(self, state: State) -> int:
         """The number of bytes of `shortest(state)`, without spelling it."""
         with self.lock:
-            return min(map(self._item_length, self.items(state)))
+            return self._exits.length(self.items(state))
 
     # For readers of the table: a state is a set of items (residual, frame it returns to).
 
@@ -220,6 +215,10 @@ class Automaton:
         """The items that go on when `frame` returns; none for ROOT, the end of the text."""
         start, end = self.table.frames[frame, :FRAME_STATE]
         return _pairs(self.table.callers, start, end)
+
+    def state_of(self, frame: int) -> State:
+        """The state whose calls the frame is for."""
+        return int(self.table.frames[frame, FRAME_STATE])
 
     def digest(self, node: int) -> bytes | None:
         """Equal for equal residuals of any grammar; None where that is not known."""
@@ -353,54 +352,6 @@ class Automaton:
                 text = self._derivatives.shortest(self._body(rule), self._rule_text)
             self._rule_texts[rule] = text
         return text
-
-    def _item_length(self, item: Item) -> int:
-        node, frame = item
-        return self._derivatives.length(node) + self._exit_length(frame)
-
-    def _exit_length(self, frame: int) -> int:
-        """The fewest bytes from the return of `frame` to the end of the text."""
-        if frame not in self._exit_lengths:
-            for group in self._unmeasured_groups(frame):
-                self._measure_group(group)
-        return self._exit_lengths[frame][0]
-
-    def _unmeasured_groups(self, frame: int) -> Iterator[list[int]]:
-        """Frames that `frame` may return through, by configuration, earliest first."""
-        groups: dict[State, list[int]] = {}
-        seen = {frame}
-        todo = [frame]
-        while todo:
-            current = todo.pop()
-            groups.setdefault(int(self.table.frames[current, FRAME_STATE]), []).append(current)
-            for _, caller in self.callers(current):
-                if caller not in seen and caller not in self._exit_lengths:
-                    seen.add(caller)
-                    todo.append(caller)
-        for state in sorted(groups):
-            yield groups[state]
-
-    def _measure_group(self, group: list[int]) -> None:
-        """Frames of one configuration may return through each other: nearest first (Dijkstra)."""
-        exits: dict[int, tuple[int, Item | None]] = {}
-        returning: dict[int, list[tuple[int, int, Item]]] = {frame: [] for frame in group}
-        heap: list[tuple[int, int, Item]] = []
-        for frame in group:
-            for item in self.callers(frame):
-                node, caller = item
-                length = self._derivatives.length(node)
-                if caller in returning:
-                    returning[caller].append((length, frame, item))
-                else:
-                    heap.append((length + self._exit_lengths[caller][0], frame, item))
-        heapify(heap)
-        while heap:
-            length, frame, item = heappop(heap)
-            if frame not in exits:
-                exits[frame] = (length, item)
-                for more, user, through in returning[frame]:
-                    heappush(heap, (length + more, user, through))
-        self._exit_lengths |= exits
 
 
 def _pairs(array: NDArray[np.int32], start: int, end: int) -> list[Item]:

@@ -104,7 +104,7 @@ class Report:
     """What a front-end did with its input.
 
     `exact` is false iff `narrowed` is not empty: then the language is a sound subset of the one
-    asked for. Entries are sentences that begin with where (a JSON Pointer, or line:column).
+    asked for. Entries are sentences that begin with where: a JSON Pointer, line:column, everywhere.
     """
 
     narrowed: tuple[str, ...] = ()

@@ -46,7 +46,7 @@ def parse(
     writer.write(root)
     narrowed = list(schemas.narrowed)
     if writer.numbers.narrowed:
-        narrowed.append(": numbers are written with a bounded count of digits")
+        narrowed.append("everywhere: numbers are written with a bounded count of digits")
     return Grammar(writer.rules, "start", Report(tuple(narrowed), tuple(schemas.warnings)))
 
 

@@ -25,7 +25,8 @@ MAX_COUNTER_STATES = 12_000
 MAX_VARIANTS = 500
 _MANY_NAMES = 64
 _ONE_WITNESS = (
-    ": where an object must violate a schema by a property that is not named, it has just one such"
+    "everywhere: where an object must violate a schema by a property that is not named,"
+    " it has just one such"
 )
 
 

@@ -15,8 +15,10 @@ PACKAGES = ("lipogram", "numba", "numpy")
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--vocabulary", type=Path, required=True, help="an .npz of tokens")
-    parser.add_argument("--schemas", type=Path, required=True, help="a .jsonl.gz of schemas")
+    parser.add_argument(
+        "--vocabulary", type=Path, help="an .npz of tokens (default: embedded-4k's)"
+    )
+    parser.add_argument("--schemas", type=Path, help="a .jsonl.gz of schemas (default: generated)")
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="where to write the JSON")
@@ -35,7 +37,7 @@ def main() -> None:
             "python": platform.python_version(),
             "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
             "seed": options.seed,
-            "vocabulary": options.vocabulary.name,
+            "vocabulary": options.vocabulary.name if options.vocabulary else "embedded-4k",
         }
         options.out.write_text(json.dumps(about | {"masks": result}, indent=1) + "\n")
 

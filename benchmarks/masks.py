@@ -6,19 +6,24 @@ import gzip
 import json
 import random
 import time
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lipogram.decoding import Masker, Vocabulary
+from lipogram.decoding.models import embedded
+from lipogram.decoding.train import extraction
 from lipogram.grammars import Error, compile, json_schema
 
 Row = dict[str, float]
 
 
-def load_vocabulary(path: Path) -> Vocabulary:
-    """A vocabulary of tokens stored as one byte array and offsets."""
+def load_vocabulary(path: Path | None) -> Vocabulary:
+    """A vocabulary of tokens stored as one byte array and offsets; without, an embedded model's."""
+    if path is None:
+        return embedded.load("embedded-4k").vocabulary
     archive = np.load(path)
     data, offsets = archive["data"].tobytes(), archive["offsets"]
     meta = json.loads(archive["meta"].tobytes())
@@ -30,8 +35,11 @@ def load_vocabulary(path: Path) -> Vocabulary:
     return Vocabulary.from_tokens(tokens, eos_ids=(int(meta["eos"]),))
 
 
-def load_schemas(path: Path, count: int, seed: int) -> list[dict[str, Any]]:
-    """A seeded sample of schemas that come with a valid instance."""
+def load_schemas(path: Path | None, count: int, seed: int) -> list[dict[str, Any]]:
+    """A seeded sample of schemas that come with a valid instance; generated ones without a file."""
+    if path is None:
+        drawn = islice(extraction.items(seed, held_out=True), count)
+        return [{"schema": i.schema, "tests": [{"valid": True, "data": i.value}]} for i in drawn]
     with gzip.open(path, "rt") as lines:
         rows = [json.loads(line) for line in lines]
     rows = [row for row in rows if any(test["valid"] for test in row["tests"])]

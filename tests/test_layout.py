@@ -8,7 +8,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 LAYERS = ("server", "decoding", "grammars")
-PINNED_BY_VLLM = {"lark": "1.2.2", "numba": "0.65.0", "fastapi": "0.136.0", "interegular": "0.3.3"}
+PINNED_BY_VLLM = {"lark": "1.2.2", "numba": "0.65.0", "fastapi": "0.136.0"}
 
 
 @pytest.mark.parametrize("layer", LAYERS)

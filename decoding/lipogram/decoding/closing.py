@@ -20,7 +20,9 @@ def fits(masker: Masker, state: State, budget: int) -> bool:
     length = masker.automaton.shortest_length(state)
     if masker.vocabulary.spells_all and length <= budget:
         return True
-    if length > min(budget * masker.longest_token_bytes, masker.automaton.max_shortest_bytes):
+    if length > min(
+        budget * masker.vocabulary.longest_token_bytes, masker.automaton.max_shortest_bytes
+    ):
         return False
     plan = closing(masker, state)
     return plan is not None and len(plan) <= budget

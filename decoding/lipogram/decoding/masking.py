@@ -13,6 +13,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from hashlib import blake2b
+from time import thread_time
 
 import numpy as np
 from numba import njit
@@ -20,11 +21,13 @@ from numpy.typing import NDArray
 
 from lipogram.decoding.reaches import Reach
 from lipogram.decoding.vocabulary import Vocabulary
-from lipogram.grammars import Automaton, State
+from lipogram.grammars import Automaton, BudgetExceeded, State
 from lipogram.grammars.expansion import DONE, expand
 from lipogram.grammars.table import COMPLETE, ROW, Table
 
 _CACHE_BYTES = 64 << 20
+_MASK_S = 0.5  # of CPU time for one mask: everybody else waits meanwhile
+_STRIDE = 64  # states made before the time is looked at
 _WHOLE_TRIE = 0  # regions: sets of trie nodes below which to go on; the first two are always there
 _NOWHERE = 1
 
@@ -51,9 +54,13 @@ class Masker:
             trie.token_ids,
         )
         self._words = -(-len(vocabulary) // 32)
-        self.longest_token_bytes = int(trie.depth.max(initial=0))
         self._lock = threading.Lock()
+        self._deadline_s = 0.0
         self._forget()
+        if not _explore_below.signatures:  # compile now: no mask should wait for that
+            self._explore(automaton.items(automaton.start())[0][0], _NOWHERE)
+            _set_bits(np.zeros(1, np.int32), np.zeros(1, np.int32))
+            _union(np.zeros(1, np.int32), np.zeros(1, np.int32))
 
     def _forget(self) -> None:
         self._regions: list[NDArray[np.int32]] = []
@@ -89,6 +96,7 @@ class Masker:
         """Write the allowed tokens: int32[ceil(V/32)], bit j of word i is token 32*i + j.
 
         Cost: a copy where the state, or one that differs out of a token's reach, was seen before.
+        Raises BudgetExceeded where it would take longer than others should wait.
         """
         np.copyto(out, self.mask(state))
 
@@ -99,6 +107,7 @@ class Masker:
             with self._lock:
                 if self.size_bytes > _CACHE_BYTES:
                     self._forget()
+                self._deadline_s = thread_time() + _MASK_S
                 parts = self._parts(state)
                 mask = self._by_parts.get(parts)
                 if mask is None:
@@ -139,6 +148,7 @@ class Masker:
             shared = self.vocabulary.reaches
             key = None
             reach = None
+            self._check_time()
             if digest is not None:
                 key = (digest, blake2b(self._regions[region].tobytes(), digest_size=16).digest())
                 reach = shared.get(key)
@@ -171,8 +181,8 @@ class Masker:
         roots = self._regions[region]
         tokens = np.zeros(self._words, np.int32)
         crossing = np.zeros(-(-len(self._trie.byte) // 32), np.int32)
-        stack = np.empty(self.longest_token_bytes + 1, np.int32)
-        cursor = np.array([0, roots[0] + 1], np.int64)
+        stack = np.empty(self.vocabulary.longest_token_bytes + 1, np.int32)
+        cursor = np.array([0, roots[0] + 1 if len(roots) else 0], np.int64)
         with automaton.lock:
             while (
                 state := _explore_below(
@@ -180,12 +190,17 @@ class Masker:
                 )
             ) >= 0:
                 automaton.expand(state)
+                self._check_time()
         crossed = _set_members(crossing)
         if automaton.is_complete(start):
             crossed = _union(crossed, roots)
         ids = _set_members(tokens)
         is_bitset = len(ids) > self._words
         return Reach(tokens if is_bitset else ids, is_bitset, crossed)
+
+    def _check_time(self) -> None:
+        if thread_time() > self._deadline_s > 0:
+            raise BudgetExceeded(f"one mask of the grammar takes more than {_MASK_S} s")
 
     def _region(self, nodes: NDArray[np.int32]) -> int:
         key = nodes.tobytes()
@@ -259,11 +274,12 @@ def _explore_below(
     """Depth first below each root of the token trie (-1: all of it), from `start`.
 
     Sets the bits of the tokens that stay alive and of the inner nodes where the state is complete.
-    `stack[d]` is the state at depth d. Returns -1 at the end, or a state whose expansion needs
-    Python; then go on from `cursor` (root index, node).
+    `stack[d]` is the state at depth d. Returns -1 at the end, or a state that Python should
+    expand; then go on from `cursor` (root index, node).
     """
     states, rows = table.states, table.rows
     index, node = cursor
+    made = 0
     if expand(table, start) != DONE:
         return start
     while index < len(roots):
@@ -278,9 +294,11 @@ def _explore_below(
                 continue
             stack[level] = successor
             if skip[node] > node + 1:
-                if states[successor, ROW] < 0 and expand(table, successor) != DONE:
-                    cursor[0], cursor[1] = index, node
-                    return int(successor)
+                if states[successor, ROW] < 0:
+                    made += 1
+                    if made > _STRIDE or expand(table, successor) != DONE:
+                        cursor[0], cursor[1] = index, node
+                        return int(successor)
                 if states[successor, COMPLETE]:
                     crossing[node >> 5] |= np.int32(np.uint32(1) << np.uint32(node & 31))
             for position in range(token_offsets[node], token_offsets[node + 1]):

@@ -121,6 +121,11 @@ class Vocabulary:
         return TokenTrie.build(self.tokens)
 
     @cached_property
+    def longest_token_bytes(self) -> int:
+        """The bytes of the longest token."""
+        return max(map(len, self.tokens), default=0)
+
+    @cached_property
     def reaches(self) -> Reaches:
         """What maskers have found out about residuals, for other grammars that contain them."""
         return Reaches()

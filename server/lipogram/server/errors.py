@@ -35,6 +35,10 @@ class InvalidRequest(RequestError):
     """A member of the request is missing, wrong or not supported."""
 
 
+class PromptTooLong(RequestError):
+    """The prompt, or prompt and budget, do not fit the model's window."""
+
+
 class GrammarRejected(RequestError):
     """A grammar in the request, at `param`, cannot be used; `error` says why."""
 
@@ -90,6 +94,7 @@ AGAIN = (("Retry-After", "1"),)
 
 TABLE: dict[type[BaseException], Answer] = {
     InvalidRequest: Answer(400, INVALID, "invalid_request"),
+    PromptTooLong: Answer(400, INVALID, "context_length_exceeded"),
     UnsupportedMedia: Answer(415, INVALID, "unsupported_media_type"),
     BodyTooLarge: Answer(413, INVALID, "request_too_large"),
     Unauthorized: Answer(401, INVALID, "invalid_api_key", (("WWW-Authenticate", "Bearer"),)),

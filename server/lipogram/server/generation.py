@@ -16,12 +16,17 @@ _AHEAD = 16
 
 
 class House:
-    """Counts who is inside: `max_requests` in all, `max_sequences` of theirs being decoded."""
+    """Counts who is inside: `max_requests` in all, `max_sequences` of theirs being decoded.
+
+    One request has at most a quarter of the places, however many sequences it asks for, so that
+    those of others find one.
+    """
 
     def __init__(self, max_requests: int, max_sequences: int) -> None:
         self._max_requests = max_requests
         self._requests = 0
         self._places = asyncio.Semaphore(max_sequences)
+        self._share = max(max_sequences // 4, 1)
 
     @contextmanager
     def admitted(self) -> Iterator[None]:
@@ -41,11 +46,16 @@ class House:
 
         The first failure ends the rest. Closing the iterator stops every job at its next await.
         """
+        share = asyncio.Semaphore(self._share)
         events: asyncio.Queue[tuple[int, Event] | BaseException | None] = asyncio.Queue(_AHEAD)
 
         async def pump(index: int, job: Job) -> None:
             try:
-                async with self._places, aclosing(_closable(decoder.generate(job))) as source:
+                async with (
+                    share,
+                    self._places,
+                    aclosing(_closable(decoder.generate(job))) as source,
+                ):
                     async for event in source:
                         await events.put((index, event))
                 await events.put(None)

@@ -12,6 +12,7 @@ from lipogram.server.errors import InvalidRequest
 from lipogram.server.registry import Served
 from lipogram.server.serving import service_of
 from lipogram.server.translate.chat import turns
+from lipogram.server.translate.sampling import check_length
 from lipogram.server.wire.grammars import (
     DetokenizeReply,
     DetokenizeRequest,
@@ -60,8 +61,13 @@ def _tokens(body: TokenizeRequest, served: Served) -> list[int]:
         )
     vocabulary = served.model.vocabulary
     if body.messages is not None:
-        return list(served.template.render(turns(body.messages), vocabulary))
-    return vocabulary.encode((body.prompt or body.content or "").encode())
+        conversation = turns(body.messages)
+        for turn in conversation:
+            check_length(turn.text, served, "messages")
+        return list(served.template.render(conversation, vocabulary))
+    text = body.prompt or body.content or ""
+    check_length(text, served, "prompt" if body.content is None else "content")
+    return vocabulary.encode(text.encode())
 
 
 def _piece(text: bytes) -> str | list[int]:

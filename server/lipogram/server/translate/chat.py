@@ -11,14 +11,14 @@ from lipogram.server.prompts import Turn
 from lipogram.server.registry import Served
 from lipogram.server.translate import constraint, tools
 from lipogram.server.translate.plan import Plan
-from lipogram.server.translate.sampling import check_room, sampling, stops
+from lipogram.server.translate.sampling import check_length, check_room, sampling, stops
 from lipogram.server.wire import chat as wire
 
 
 def plan(request: wire.ChatRequest, served: Served) -> Plan:
     """What the request wants of this model.
 
-    Raises InvalidRequest, ContextTooLong, Unspellable.
+    Raises InvalidRequest, PromptTooLong, Unspellable.
     """
     _check(request)
     rule = _rule(request)
@@ -27,11 +27,13 @@ def plan(request: wire.ChatRequest, served: Served) -> Plan:
     if rule.calls and not rule.bare:
         told = tools.description(request.tools or [], rule.calls)
         conversation = [Turn("system", told), *conversation]
+    for turn in conversation:
+        check_length(turn.text, served, "messages")
     prompt = served.template.render(conversation, vocabulary)
     max_tokens = request.max_completion_tokens
     if max_tokens is None:
         max_tokens = request.max_tokens
-    check_room(prompt, max_tokens, served.model.context_tokens)
+    check_room(prompt, max_tokens, served, "messages")
     job = Job(
         (),
         sampling=sampling(request, vocabulary),

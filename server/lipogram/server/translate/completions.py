@@ -11,7 +11,13 @@ from lipogram.server.prompts import infilling
 from lipogram.server.registry import Served
 from lipogram.server.translate import constraint
 from lipogram.server.translate.plan import Plan
-from lipogram.server.translate.sampling import check_count, check_room, sampling, stops
+from lipogram.server.translate.sampling import (
+    check_count,
+    check_length,
+    check_room,
+    sampling,
+    stops,
+)
 from lipogram.server.wire.completions import CompletionRequest
 
 _DEFAULT_MAX_TOKENS = 16
@@ -20,17 +26,22 @@ _DEFAULT_MAX_TOKENS = 16
 def plan(request: CompletionRequest, served: Served) -> Plan:
     """What the request wants of this model.
 
-    Raises InvalidRequest, ContextTooLong, Unspellable.
+    Raises InvalidRequest, PromptTooLong, Unspellable.
     """
     n = request.n or 1
     if request.best_of not in (None, n):
         raise InvalidRequest("'best_of' other than 'n' is not supported.", param="best_of")
     vocabulary = served.model.vocabulary
-    prompts = [_prompt(request, entry, vocabulary) for entry in _entries(request)]
-    check_count(len(prompts), n)
+    entries = _entries(request)
+    check_count(len(entries), n)
+    for entry in entries:
+        if isinstance(entry, str):
+            check_length(entry, served, "prompt")
+    check_length(request.suffix or "", served, "suffix")
+    prompts = [_prompt(request, entry, vocabulary) for entry in entries]
     max_tokens = _DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens
     for prompt in prompts:
-        check_room(prompt, max_tokens, served.model.context_tokens)
+        check_room(prompt, max_tokens, served, "prompt")
     if request.stream_options is not None and not request.stream:
         raise InvalidRequest("'stream_options' goes with 'stream'.", param="stream_options")
     job = Job(

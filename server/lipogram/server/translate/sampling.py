@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from lipogram.decoding.errors import ContextTooLong
 from lipogram.decoding.job import Job, Sampling
 from lipogram.decoding.vocabulary import Vocabulary
-from lipogram.server.errors import InvalidRequest
+from lipogram.server.errors import InvalidRequest, PromptTooLong
+from lipogram.server.registry import Served
 from lipogram.server.wire import common
 
 MAX_SEQUENCES = 128
@@ -64,13 +64,27 @@ def check_count(prompts: int, n: int) -> None:
         )
 
 
-def check_room(prompt: Sequence[int], max_tokens: int | None, window: int) -> None:
+def check_length(text: str, served: Served, param: str) -> None:
+    """Refuses a text that cannot fit the window however it is encoded, before it is."""
+    window = served.model.context_tokens
+    most = window * served.model.vocabulary.longest_token_bytes
+    if len(text) > most:
+        raise PromptTooLong(
+            f"This model's maximum context length is {window} tokens, at most {most} bytes; "
+            f"the text has {len(text)} characters.",
+            param=param,
+        )
+
+
+def check_room(prompt: Sequence[int], max_tokens: int | None, served: Served, param: str) -> None:
     """Refuses a budget that does not fit behind the prompt."""
+    window = served.model.context_tokens
     wanted = len(prompt) + (max_tokens if max_tokens is not None else 1)
     if wanted > window:
-        raise ContextTooLong(
+        raise PromptTooLong(
             f"This model's maximum context length is {window} tokens; the request needs {wanted} "
-            f"({len(prompt)} in the prompt, {wanted - len(prompt)} for the output)."
+            f"({len(prompt)} in the prompt, {wanted - len(prompt)} for the output).",
+            param=param,
         )
 
 

@@ -99,13 +99,24 @@ def test_a_full_house_sends_away(slow: tuple[SlowModel, str]) -> None:
     assert response.status_code == 429
     assert response.headers["retry-after"] == "1"
     assert response.json()["error"]["code"] == "queue_full"
-    assert model.running <= 4
+    assert model.running <= 6
     assert httpx.get(f"{address}/health").status_code == 200
     for connection in connections:
         connection.close()
     check_silence(model)
     body = {"model": "slow", "prompt": "x", "max_tokens": 2}
     assert httpx.post(f"{address}/v1/completions", json=body).status_code == 200
+
+
+def test_many_sequences_of_one_request_leave_room_for_others(slow: tuple[SlowModel, str]) -> None:
+    model, address = slow
+    greedy = send(address, "/v1/completions", prompt="x", n=100, stream=True)
+    wait_until_asked(model, 12)
+    assert model.running == 2  # its first, and a quarter of the four places
+    body = {"model": "slow", "prompt": "x", "max_tokens": 5, "ignore_eos": True}
+    assert httpx.post(f"{address}/v1/completions", json=body, timeout=5).status_code == 200
+    greedy.close()
+    check_silence(model)
 
 
 def test_requests_run_side_by_side(slow: tuple[SlowModel, str]) -> None:

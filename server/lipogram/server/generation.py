@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from contextlib import AsyncExitStack, aclosing, contextmanager
 
 from lipogram.decoding.events import Event
 from lipogram.decoding.job import Job
@@ -16,10 +16,10 @@ _AHEAD = 16
 
 
 class House:
-    """Counts who is inside: `max_requests` in all, `max_sequences` of theirs being decoded.
+    """Counts who is inside: `max_requests` in all, and `max_sequences` beyond one for each.
 
-    One request has at most a quarter of the places, however many sequences it asks for, so that
-    those of others find one.
+    The first sequence of a request never waits for others; more of them share the places, of which
+    one request has at most a quarter.
     """
 
     def __init__(self, max_requests: int, max_sequences: int) -> None:
@@ -51,12 +51,12 @@ class House:
 
         async def pump(index: int, job: Job) -> None:
             try:
-                async with (
-                    share,
-                    self._places,
-                    aclosing(_closable(decoder.generate(job))) as source,
-                ):
-                    async for event in source:
+                async with AsyncExitStack() as held:
+                    if index:
+                        await held.enter_async_context(share)
+                        await held.enter_async_context(self._places)
+                    source = aclosing(_closable(decoder.generate(job)))
+                    async for event in await held.enter_async_context(source):
                         await events.put((index, event))
                 await events.put(None)
             except Exception as error:

@@ -21,9 +21,9 @@ class Settings:
     """Everything the server can be told.
 
     `model` names the embedded models (or folders) to serve, none meaning the default one;
-    `served_names` are further names for the first. `max_sequences` are decoded at the same time,
-    `max_requests` may be in the house before new ones are answered 429. `compile_*` bound one
-    request's grammar, `cache_mib` all compiled ones together.
+    `served_names` are further names for the first. `max_requests` may be in the house before new
+    ones are answered 429; the first sequence of each is decoded at once, and `max_sequences` more.
+    `compile_*` bound one request's grammar, `cache_mib` all compiled ones together.
     """
 
     model: tuple[str, ...] = ()

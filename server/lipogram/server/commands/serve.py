@@ -33,7 +33,12 @@ keys), and so on. Flags win.
 _OPTIONS: tuple[tuple[str, str, type, str], ...] = (
     ("--host", "host", str, "address to listen on (default: 127.0.0.1, this machine only)"),
     ("--port", "port", int, "port to listen on, 0 for any free one (default: 8000)"),
-    ("--max-sequences", "max_sequences", int, "sequences decoded at a time (default: 32)"),
+    (
+        "--max-sequences",
+        "max_sequences",
+        int,
+        "sequences at a time beyond one a request (default: 32)",
+    ),
     ("--max-requests", "max_requests", int, "requests inside before 429 (default: 256)"),
     ("--max-body-bytes", "max_body_bytes", int, "largest request body (default: 4 MiB)"),
     ("--compile-workers", "compile_workers", int, "grammar compilers (default: 2)"),

@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 
 from lipogram.decoding.train import corpus, loop
 from lipogram.decoding.train.architecture import Transformer
+from lipogram.decoding.train.package import package
 from lipogram.decoding.train.probe import probe
 from lipogram.decoding.train.recipes import RECIPES
 
@@ -25,7 +26,9 @@ def run(
     threads: int = 1,
     initial: Path | None = None,
 ) -> None:
-    """Trains one model into `out`, resuming there; `initial` is a folder to start from.
+    """Trains one model into `out`, resuming there, and exports it so that it can be served.
+
+    `initial` is a folder to start from.
 
     The wall clock ends it, so that data and start repeat exactly, but not the weights.
     """
@@ -55,6 +58,7 @@ def run(
         **asdict(progress),
     }
     (out / "training.json").write_text(json.dumps(record, indent=1))
+    package(model, out)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,7 +1,6 @@
-"""Assembling a model folder: graph, tokenizer, configuration."""
+"""Makes a trained folder one that can be served: graph and configuration beside the tokenizer."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +11,13 @@ from lipogram.decoding.train.architecture import Shape, Transformer
 from lipogram.decoding.train.recipes import RECIPES
 
 
-def package(name: str, trained: Path, out: Path) -> None:
-    """Exports the checkpoint in `trained` to `out`; numbers and card follow with `evaluate`."""
+def package(name: str, folder: Path) -> None:
+    """Exports the checkpoint in `folder` beside it; numbers and card follow with `evaluate`."""
     shape = RECIPES[name].shape
     model = Transformer(shape)
-    model.load_state_dict(torch.load(trained / "checkpoint.pt", weights_only=True)["model"])
-    out.mkdir(parents=True, exist_ok=True)
-    export.export(model, out / "model.onnx")
-    shutil.copyfile(trained / "tokenizer.json", out / "tokenizer.json")
-    (out / "config.json").write_text(json.dumps(configuration(name, shape), indent=2) + "\n")
-    if (trained / "training.json").exists():
-        shutil.copyfile(trained / "training.json", out / "training.json")
+    model.load_state_dict(torch.load(folder / "checkpoint.pt", weights_only=True)["model"])
+    export.export(model, folder / "model.onnx")
+    (folder / "config.json").write_text(json.dumps(configuration(name, shape), indent=2) + "\n")
 
 
 def configuration(name: str, shape: Shape) -> dict[str, Any]:

@@ -170,7 +170,6 @@ class Document:
         self.uses_unevaluated = False
         self.dynamic_anchors: dict[str, int] = {}
         self.recursive_anchors = 0
-        self.nowhere = Resource("", False, "", 0)
         for uri, value in supplied.items():
             self._add(uri, load(value))
         self.root = self._place(schema, "", self._add("", schema))

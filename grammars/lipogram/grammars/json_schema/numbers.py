@@ -7,8 +7,6 @@ from decimal import Decimal
 from fractions import Fraction
 from math import ceil, floor, gcd
 
-MAX_RANGES = 600
-
 
 def exact(value: int | float | Decimal) -> Fraction:
     """The number as it is written: 0.1 is one tenth."""

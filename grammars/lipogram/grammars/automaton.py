@@ -40,6 +40,7 @@ from lipogram.grammars.table import (
     ITEMS,
     MASK,
     NODE,
+    PENDING,
     REQUEST,
     REST,
     ROOT,
@@ -47,7 +48,6 @@ from lipogram.grammars.table import (
     ROWS,
     RULE,
     STATES,
-    TODO,
     grown,
     intern_tail,
     new_table,
@@ -251,7 +251,7 @@ class Automaton:
         self._residuals.check_deadline()
         table = self.table
         if status == NEEDS_HEADS:
-            for node in table.todo[request : table.counts[TODO], NODE].tolist():
+            for node in table.todo[request : table.counts[PENDING], NODE].tolist():
                 if self.table.heads[node, EDGE_START] < 0:
                     self._publish(node)
         elif status == NEEDS_BODY:

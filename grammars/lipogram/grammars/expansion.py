@@ -38,6 +38,7 @@ from lipogram.grammars.table import (
     MASK,
     NODE,
     NULLABLE,
+    PENDING,
     REQUEST,
     REST,
     RETURN,
@@ -47,7 +48,6 @@ from lipogram.grammars.table import (
     RULE,
     STAMP,
     STATES,
-    TODO,
     Ints,
     Longs,
     Table,
@@ -58,7 +58,7 @@ from lipogram.grammars.table import (
 )
 
 # What `expand` returns. Then counts[REQUEST] says what for: the heads of all that is in `todo` from
-# there to counts[TODO], the bodies of the rules that the residual calls, room for so many.
+# there to counts[PENDING], the bodies of the rules that the residual calls, room for so many.
 DONE: Final = 0
 NEEDS_HEADS: Final = 1
 NEEDS_BODY: Final = 2
@@ -129,7 +129,7 @@ def expand(table: Table, state: int) -> int:
         node, frame = todo[position, NODE], todo[position, FRAME]
         position += 1
         if heads[node, EDGE_START] < 0:
-            counts[REQUEST], counts[TODO] = position - 1, count
+            counts[REQUEST], counts[PENDING] = position - 1, count
             return NEEDS_HEADS
         edge_count = heads[node, EDGE_END] - heads[node, EDGE_START]
         call_count = heads[node, CALL_END] - heads[node, CALL_START]

@@ -20,7 +20,7 @@ ROOT: Final = 0  # the frame of the whole text
 EMPTY_RESIDUAL: Final = 1
 
 # Indexes into `counts`.
-STATES, ITEMS, FRAMES, CALLERS, ROWS, GENERATION, REQUEST, TODO = range(8)
+STATES, ITEMS, FRAMES, CALLERS, ROWS, GENERATION, REQUEST, PENDING = range(8)
 
 # Columns.
 EDGE_START, EDGE_END, CALL_START, CALL_END, NULLABLE = range(5)  # of heads

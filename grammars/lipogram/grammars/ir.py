@@ -141,11 +141,16 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """Rules by name, the one to start from, and the front-end's report."""
+    """Rules by name, the one to start from, the front-end's report, and which rules are lexemes.
+
+    A lexeme is a regular rule under maximal munch: its text ends only where the next byte, if any,
+    extends none of the lexemes in progress.
+    """
 
     rules: Mapping[str, Expression]
     start: str
     report: Report = field(default_factory=Report)
+    lexemes: frozenset[str] = frozenset()
 
 
 ANY_CHAR = Chars(((0, 0xD7FF), (0xE000, 0x10FFFF)))

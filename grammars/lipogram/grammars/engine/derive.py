@@ -64,10 +64,12 @@ from lipogram.grammars.engine.nodes import (
     both,
     choice,
     complement,
+    either,
     field,
     has_byte,
     is_nullable,
     mask_of,
+    nameless,
     push_option,
     repeat,
     sequence,
@@ -81,6 +83,7 @@ from lipogram.grammars.engine.programs import (
 from lipogram.grammars.engine.runs import (
     AFTER,
     BEFORE,
+    BEFORE_BYTES,
     after_item,
     family_field,
     has_come,
@@ -240,15 +243,25 @@ def _unfolded(m: Memory, node: int) -> int:
     family, where = field(m, node, A), field(m, node, B)
     count, phase = field(m, node, C) >> 2, field(m, node, C) & 3
     if phase == AFTER:
-        other = sequence(m, separator_of(m, family), members(m, family, where, count, BEFORE))
+        separator = separator_of(m, family)
+        before = members(m, family, where, count, BEFORE)
+        if is_nullable(m, separator) and is_nullable(m, others_of(m, family)):
+            # Steps without bytes would go round for ever, and lead nowhere that is not here.
+            other = either(
+                m,
+                sequence(m, nameless(m, separator, False), before),
+                members(m, family, where, count, BEFORE_BYTES),
+            )
+        else:
+            other = sequence(m, separator, before)
     else:
-        other = _next_members(m, family, where, count)
+        other = _next_members(m, family, where, count, phase == BEFORE_BYTES)
     set_field(m, node, UNFOLDED, other)
     return other
 
 
 @kernel
-def _next_members(m: Memory, family: int, where: int, count: int) -> int:
+def _next_members(m: Memory, family: int, where: int, count: int, with_bytes: bool) -> int:
     maximum = family_field(m, family, F_MAXIMUM)
     if maximum >= 0 and count >= maximum:
         return NOTHING
@@ -269,7 +282,10 @@ def _next_members(m: Memory, family: int, where: int, count: int) -> int:
     if not needed and family_field(m, family, F_OTHERS_LENGTH) < INFINITE:
         place = where if any_order else items
         rest = members(m, family, place, count + 1, AFTER)
-        size = _keep_option(m, size, sequence(m, others_of(m, family), rest))
+        others = others_of(m, family)
+        if with_bytes and is_nullable(m, others):
+            others = nameless(m, others, False)
+        size = _keep_option(m, size, sequence(m, others, rest))
     for index in range(size):
         push_option(m, index, get(m, OPTIONS, index))
     return choice(m, size)

@@ -16,7 +16,6 @@ from lipogram.grammars.engine.layout import (
     F_OTHERS,
     F_OTHERS_NODE,
     F_SEPARATOR,
-    F_SEPARATOR_LENGTH,
     F_SEPARATOR_NODE,
     FAMILIES,
     FAMILY_ITEMS,
@@ -52,10 +51,8 @@ from lipogram.grammars.engine.nodes import (
     choice,
     complement,
     cons,
-    is_nullable,
     mask_of,
     named,
-    nameless,
     push_option,
     repeat,
     repeated,
@@ -210,11 +207,8 @@ def family_node(m: Memory, family: int, column: int, code: int) -> int:
 
 @kernel
 def others_of(m: Memory, family: int) -> int:
-    """The node of the others of a run, without the empty text where it would make no difference."""
-    node = family_node(m, family, F_OTHERS_NODE, F_OTHERS)
-    if is_nullable(m, node) and family_field(m, family, F_SEPARATOR_LENGTH) == 0:
-        return nameless(m, node, False)
-    return node
+    """The node of the others of a run."""
+    return family_node(m, family, F_OTHERS_NODE, F_OTHERS)
 
 
 @kernel

@@ -2,7 +2,8 @@
 
 A node of a run is (family, where, count, phase). Where is the next item's index, or the number of
 the set of items that have come; the count of members so far stops at the first number that makes no
-difference. Phases: nothing has come, a member has come, a member must come.
+difference. Phases: nothing has come, a member has come, a member must come, and it must have bytes
+if it is one of the others.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ from lipogram.grammars.engine.nodes import (
     multiplied,
 )
 
-BEGUN, AFTER, BEFORE = 0, 1, 2  # phases
+BEGUN, AFTER, BEFORE, BEFORE_BYTES = range(4)  # phases
 
 
 @kernel
@@ -243,7 +244,7 @@ def missing_members(m: Memory, family: int, where: int, count: int, phase: int) 
     """How many members beyond the required ones must come."""
     needed = _needed(m, family, where)[0]
     missing = max(family_field(m, family, F_MINIMUM) - count - needed, 0)
-    return 1 if phase == BEFORE and needed + missing == 0 else missing
+    return 1 if phase >= BEFORE and needed + missing == 0 else missing
 
 
 @kernel

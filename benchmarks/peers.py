@@ -17,21 +17,22 @@ class LLGuidance:
 
     def __init__(self, vocabulary: Any) -> None:
         import llguidance
-        from llguidance._tokenizer import TokenizerWrapper
 
-        class Tokenizer:
-            eos_token_id, bos_token_id = vocabulary.eos, None
-            special_token_ids = vocabulary.special_ids
-            tokens = [  # noqa: RUF012 - read by the wrapper
-                token or b"<|special %d|>" % id for id, token in enumerate(vocabulary.tokens)
-            ]
-
-            def __call__(self, text: str | bytes) -> list[int]:
-                return vocabulary.encode(text)
-
+        size = len(vocabulary.tokens)
+        if vocabulary.pattern:
+            self.tokenizer = llguidance.LLTokenizer.from_tiktoken(
+                encoder={token: id for id, token in enumerate(vocabulary.tokens) if token},
+                special_tokens={f"<|special {id}|>": id for id in vocabulary.special_ids},
+                pattern=vocabulary.pattern,
+                eos_token=vocabulary.eos,
+                n_vocab=size,
+            )
+        else:
+            self.tokenizer = llguidance.LLTokenizer(
+                vocabulary.tokenizer_json, n_vocab=size, eos_token=vocabulary.eos
+            )
         self.matcher_of = llguidance.LLMatcher
-        self.tokenizer = llguidance.LLTokenizer(TokenizerWrapper(Tokenizer()))
-        self.out = np.zeros(-(-len(vocabulary.tokens) // 32), np.int32)
+        self.out = np.zeros(-(-size // 32), np.int32)
 
     def compile(self, schema: Any) -> None:
         self._compile(json.dumps({"grammars": [{"json_schema": schema}]}))

@@ -8,6 +8,7 @@ import os
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.resources import files
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
@@ -48,9 +49,9 @@ def vocabulary(name: str) -> tuple[Tokens, Callable[[str], list[int]]]:
     if name == EMBEDDED:
         own = embedded.load(name).vocabulary
         special = [id for id, token in enumerate(own.tokens) if not token]
-        return Tokens(list(own.tokens), own.eos_ids[0], special), lambda text: own.encode(
-            text.encode()
-        )
+        file = files(embedded) / "weights" / name / "tokenizer.json"
+        tokens = Tokens(list(own.tokens), own.eos_ids[0], special, tokenizer_json=file.read_text())
+        return tokens, lambda text: own.encode(text.encode())
     path = find(f"vocabularies/{name}.npz")
     if path is None:
         raise SystemExit(f"vocabularies/{name}.npz is not here; set LIPOGRAM_TEST_DATA")
@@ -60,12 +61,11 @@ def vocabulary(name: str) -> tuple[Tokens, Callable[[str], list[int]]]:
     special = archive["special_ids"].tolist()
     tokens = [data[begin:end] for begin, end in pairwise(offsets)]
     ranks = {token: id for id, token in enumerate(tokens) if token}
-    if meta["kind"] == "sentencepiece":
-        own = Vocabulary.from_tokens(tokens, eos_ids=(meta["eos"],))
-    else:
-        names = {f"<special {id}>": id for id in special}
-        own = Vocabulary.from_tiktoken(ranks, meta["pat_str"], names, (meta["eos"],))
-    return Tokens(tokens, meta["eos"], special), lambda text: own.encode(text.encode())
+    names = {f"<special {id}>": id for id in special}
+    own = Vocabulary.from_tiktoken(ranks, meta["pat_str"], names, (meta["eos"],))
+    return Tokens(tokens, meta["eos"], special, meta["pat_str"]), lambda text: own.encode(
+        text.encode()
+    )
 
 
 def cases(count: int, seed: int, transform: str | None) -> Iterator[Case]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from lipogram.decoding import Masker, Vocabulary, masking
-from lipogram.grammars import Grammar, compile, gbnf, json_schema, lark
+from lipogram.grammars import Error, Grammar, compile, gbnf, json_schema, lark
 
 BATCHES = (1, 32, 256)
-MOST_STATES = 2000
+BATCHES_TIMED = 50
 
 
 class Lipogram:
@@ -49,45 +50,42 @@ class Lipogram:
         return state is not None
 
 
-class Queries:
-    """What else decoders ask, in states that texts led to: nanoseconds for each name."""
+def queries(engine: Lipogram, tasks: list[dict[str, Any]]) -> dict[str, list[int]]:
+    """What else decoders ask, in states that texts lead to: nanoseconds of each, by name."""
+    times: dict[str, list[int]] = {}
 
-    def __init__(self) -> None:
-        self.requests: list[tuple[Masker, int]] = []
-        self.times: dict[str, list[int]] = {}
-
-    def visit(self, engine: Lipogram, token_ids: list[int]) -> None:
-        """Time the queries of every state on the way, each asked once before."""
-        engine.reset()
-        automaton = engine.masker.automaton
-        for token_id in token_ids:
-            for ask in (
-                automaton.forced,
-                automaton.shortest,
-                automaton.shortest_length,
-                automaton.is_complete,
-            ):
-                ask(engine.state)
-                self._time(ask.__name__, lambda ask=ask: ask(engine.state))
-            if len(self.requests) < MOST_STATES:
-                self.requests.append((engine.masker, engine.state))
-            if not engine.commit(token_id):
-                return
-
-    def batches(self) -> dict[str, list[int]]:
-        """All times, with those of filling the masks of many requests in one call."""
-        fill_batch = getattr(masking, "fill_batch", None)
-        if fill_batch is None or not self.requests:
-            return self.times
-        words = -(-len(self.requests[0][0].vocabulary) // 32)
-        for size in BATCHES:
-            out = np.empty((size, words), np.int32)
-            for begin in range(0, len(self.requests) - size + 1, size):
-                some = self.requests[begin : begin + size]
-                self._time(f"batch of {size}", lambda some=some, out=out: fill_batch(some, out))
-        return self.times
-
-    def _time(self, name: str, ask: Callable[[], Any]) -> None:
+    def timed(name: str, ask: Callable[[], Any]) -> None:
         begin = time.thread_time_ns()
         ask()
-        self.times.setdefault(name, []).append(time.thread_time_ns() - begin)
+        times.setdefault(name, []).append(time.thread_time_ns() - begin)
+
+    requests: list[tuple[Masker, int]] = []
+    for task in tasks:
+        try:
+            engine.compile(task["source"])
+        except Error:
+            continue
+        automaton = engine.masker.automaton
+        asked = (automaton.forced, automaton.shortest, automaton.shortest_length)
+        for state in _states(engine, task["texts"][0]):
+            engine.mask()
+            requests.append((engine.masker, state))
+            for ask in (*asked, automaton.is_complete):
+                ask(state)  # once before, so that no state is new
+                timed(ask.__name__, lambda ask=ask, state=state: ask(state))
+    rng = random.Random(0)
+    fill_batch = getattr(masking, "fill_batch", None)
+    for size in BATCHES if fill_batch and requests else ():
+        out = np.empty((size, len(engine.out)), np.int32)
+        for _ in range(BATCHES_TIMED):
+            some = rng.choices(requests, k=size)
+            timed(f"batch of {size}", lambda some=some, out=out: fill_batch(some, out))
+    return times
+
+
+def _states(engine: Lipogram, token_ids: list[int]) -> Iterator[int]:
+    engine.reset()
+    for token_id in token_ids:
+        yield engine.state
+        if not engine.commit(token_id):
+            return

@@ -102,18 +102,16 @@ def main() -> None:
         print(json.dumps({"absent": str(error)}), flush=True)
         return
     print(json.dumps({"init": clock() - begin}), flush=True)
-    queries = import_module(module).Queries() if name == "lipogram" else None
     for line in sys.stdin:
         task = json.loads(line)
-        if task == "queries":
-            answer = queries.batches() if queries else {}
+        if "queries" in task:
+            ask = getattr(import_module(module), "queries", None)
+            answer = ask(engine, task["queries"]) if ask else {}
         else:
             gc.collect()
-            is_warm_up = task.get("warm_up", False)  # engines may compile themselves meanwhile
-            signal.setitimer(signal.ITIMER_PROF, 0 if is_warm_up else LIMIT_S)
+            # Engines may compile themselves in the warm-up.
+            signal.setitimer(signal.ITIMER_PROF, 0 if "warm_up" in task else LIMIT_S)
             answer = measure(engine, tokens.eos, task)
-            if queries and answer["outcome"] == "compiled" and not is_warm_up:
-                queries.visit(engine, task["texts"][0])
             signal.setitimer(signal.ITIMER_PROF, 0)
             answer["rss"] = peak_rss_bytes()
         print(json.dumps(answer), flush=True)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from laws.generator import cases
 from laws.oracle import ALPHABET, Oracle, random_grammar, random_tokens
 from lipogram.decoding.masking import Masker
 from lipogram.decoding.vocabulary import Vocabulary
@@ -54,7 +55,7 @@ def check_completions(automaton: Automaton, oracle: Oracle, prefix: bytes, state
         assert forced == b""
 
 
-@pytest.mark.parametrize("block", range(30))
+@pytest.mark.parametrize("block", cases(30))
 def test_masks_equal_brute_force_on_random_grammars(block: int) -> None:
     for seed in range(20 * block, 20 * block + 20):
         grammar = random_grammar(seed)
@@ -81,7 +82,7 @@ def test_masks_equal_brute_force_on_random_grammars(block: int) -> None:
 
 def test_dead_prefixes_are_dead() -> None:
     rng = random.Random(5)
-    for seed in range(600, 640):
+    for seed in cases(40):
         grammar = random_grammar(seed)
         oracle = Oracle(grammar, LIMIT)
         if not oracle.productive[grammar.start]:

@@ -34,6 +34,7 @@ from lipogram.grammars.engine.layout import (
     OP,
     REPEAT,
     ROOT,
+    ROW_OF,
     ROWS,
     S_END,
     S_START,
@@ -53,10 +54,12 @@ from lipogram.grammars.engine.memory import (
     get,
     get_word,
     kernel,
+    load,
     new_memory,
     put,
     put_word,
     reserve,
+    store,
 )
 from lipogram.grammars.engine.nodes import field, has_byte, is_nullable, mask_word, mixed, sort_list
 from lipogram.grammars.engine.states import residual_state, row_of
@@ -94,11 +97,12 @@ NODE_BITS: Final = 37
 TODO: Final = 38  # [., 3] residual, frame, region
 SEEN: Final = 39  # [., 2]
 PARTS: Final = 40
+LEFT_OUT: Final = 41  # [., 2] ranges of nodes
 
 _COUNTERS: Final = 128
 (NODES, TOKENS, WORDS, CLASSES, VISIT_COUNT, BITS_COUNT, REGIONS, REGION_NODE_COUNT, CHILD_COUNT,
  REACHES, ALLOWED_COUNT, INNER_COUNT, TOKEN_COUNT_OUT, CROSSED_COUNT, GENERATION, MAX_CHARS,
- EPOCH) = range(_COUNTERS, _COUNTERS + 17)  # fmt: skip
+ EPOCH, LEFT_OUT_COUNT) = range(_COUNTERS, _COUNTERS + 18)  # fmt: skip
 
 CLASS_WIDTH: Final = 8
 K_STAY, K_VISIT, K_VISIT_END, K_INNER, K_INNER_END = range(5)
@@ -110,6 +114,7 @@ WHOLE: Final = 0  # the region of the whole trie
 NOWHERE: Final = 1
 ENDLESS: Final = 1 << 20
 _FEW_BYTES: Final = 16  # a class of fewer is walked like anything else
+_MANY_ALIKE: Final = 160  # bytes by which a state goes on as its base does
 _FEW_NODES: Final = 48  # so is a part of the trie with fewer
 _NO_CHARACTER: Final = 255
 _LIMIT_BYTES: Final = 64 << 20
@@ -555,41 +560,55 @@ def _cross(v: Memory, node: int) -> None:
 def _walk(m: Memory, v: Memory, root: int, state: int) -> None:
     """Depth first from a node that leads to a state: the tokens that stay alive, the crossing."""
     words = np.zeros(4, np.uint64)
+    # Addresses: the trie's arrays do not move, and a state's row only when states are made.
+    byte, skip, depth_of, starts = v[BYTE], v[SKIP], v[DEPTH], v[TOKEN_START]
+    token, path, rows = v[TOKEN], v[PATH], m[ROWS]
+    end = load(skip, root)
+    count = v[TOKEN_COUNT_OUT]
+    reserve(v, TOKENS_OUT, 4 * (count + load(starts, end) - load(starts, root)))
+    allowed = v[TOKENS_OUT]
     node = root
-    end = get(v, SKIP, root)
     visited = 0
     while node < end:
         visited += 1
-        depth = get(v, DEPTH, node)
-        stop = get(v, SKIP, node)
+        stop = load(skip, node)
+        depth = load(depth_of, node)
         if node != root:
-            row = get(v, PATH, depth - 1)
-            state = get(m, ROWS, 256 * row + get(v, BYTE, node))
+            state = load(rows, 256 * load(path, depth - 1) + load(byte, node))
             if state == 0:
                 node = stop
                 continue
-        _allow(v, node)
+        for index in range(load(starts, node), load(starts, node + 1)):
+            store(allowed, count, load(token, index))
+            count += 1
         if stop > node + 1:
-            row = row_of(m, state)
-            put(v, PATH, depth, row >> 1)
+            row = get(m, ROW_OF, state)
+            if row == 0:
+                row = row_of(m, state)
+                rows = m[ROWS]
+            store(path, depth, row >> 1)
             if row & 1:
                 _cross(v, node)
             if stop - node > _FEW_NODES and not get(v, IS_OPEN, node):
                 words[:] = np.uint64(0)
                 times = loop_class(m, state, words)
+                rows = m[ROWS]
                 if (
                     times >= get(v, CHARS_BELOW, node)
                     and _all_in_class(v, words, node)
                     and (times == ENDLESS or not row & 1)
                 ):
-                    for inner in range(node + 1, stop):
-                        _allow(v, inner)
-                        if row & 1 and get(v, SKIP, inner) > inner + 1:
-                            if not get(v, IS_OPEN, inner):
+                    for index in range(load(starts, node + 1), load(starts, stop)):
+                        store(allowed, count, load(token, index))
+                        count += 1
+                    if row & 1:
+                        for inner in range(node + 1, stop):
+                            if load(skip, inner) > inner + 1 and not get(v, IS_OPEN, inner):
                                 _cross(v, inner)
                     node = stop
                     continue
         node += 1
+    v[TOKEN_COUNT_OUT] = count
     burn(m, visited)
 
 
@@ -620,36 +639,163 @@ def _walk_class(m: Memory, v: Memory, record: int) -> None:
 
 
 @kernel
+def _base_of(m: Memory, state: int) -> int:
+    """A state that most characters lead to and back to, as a text does that has come to differ
+    from all forbidden names; 0 if there is none.
+    """
+    row = 256 * (row_of(m, state) >> 1)
+    words = np.zeros(4, np.uint64)
+    for byte in (0x71, 0x5F, 0x37, 0x20):  # q _ 7 space
+        base = get(m, ROWS, row + byte)
+        item = 2 * get(m, STATES, base * STATE_WIDTH + S_START)
+        if base and base != state and get(m, ITEMS, item + 1) == ROOT:
+            words[:] = np.uint64(0)
+            if loop_class(m, base, words) == ENDLESS and _count_bits(words) >= _FEW_BYTES:
+                other = 256 * (row_of(m, base) >> 1)
+                alike = 0
+                for at in range(256):
+                    alike += get(m, ROWS, row + at) == get(m, ROWS, other + at)
+                if alike >= _MANY_ALIKE and get(m, ROWS, other + byte) == base:
+                    return base
+    return 0
+
+
+@kernel
+def _leave_out(v: Memory, start: int, node: int, stop: int) -> None:
+    """Take the tokens of the nodes up to `stop` out of a bit set, and note the nodes."""
+    for index in range(get(v, TOKEN_START, node), get(v, TOKEN_START, stop)):
+        token = get(v, TOKEN, index)
+        at = start + (token >> 5)
+        put(v, BITS, at, get(v, BITS, at) & ~(1 << (token & 31)))
+    count = v[LEFT_OUT_COUNT]
+    reserve(v, LEFT_OUT, 8 * (count + 1))
+    put(v, LEFT_OUT, 2 * count, node)
+    put(v, LEFT_OUT, 2 * count + 1, stop)
+    v[LEFT_OUT_COUNT] = count + 1
+
+
+@kernel
+def _walk_difference(m: Memory, v: Memory, base_row: int, start: int) -> None:
+    """Walk only where the state at depth 0 differs from its base; the base's tokens are in BITS."""
+    node = 0
+    count = v[NODES]
+    visited = 0
+    while node < count:
+        visited += 1
+        depth, byte, stop = get(v, DEPTH, node), get(v, BYTE, node), get(v, SKIP, node)
+        state = get(m, ROWS, 256 * get(v, PATH, depth - 1) + byte)
+        expected = get(m, ROWS, 256 * base_row + byte)
+        if state == expected:
+            node = stop
+            continue
+        if expected == 0 or get(m, ROW_OF, expected) >> 1 != base_row or state == 0:
+            if expected:
+                _leave_out(v, start, node, stop)
+            if state:
+                _walk(m, v, node, state)
+            node = stop
+            continue
+        _leave_out(v, start, node, node + 1)
+        _allow(v, node)
+        if stop > node + 1:
+            row = row_of(m, state)
+            put(v, PATH, depth, row >> 1)
+            if row & 1:
+                _cross(v, node)
+        node += 1
+    burn(m, visited)
+
+
+@kernel
+def _explore_difference(m: Memory, v: Memory, base: int, row: int) -> int:
+    """Where in BITS the tokens are that a state's base allows and the state does not differ in."""
+    at = base * STATE_WIDTH
+    reach = reach_of_base(m, v, get(m, ITEMS, 2 * get(m, STATES, at + S_START)))
+    start = v[BITS_COUNT]
+    reserve(v, BITS, 4 * (start + v[WORDS]))
+    other = reach * REACH_WIDTH
+    place = get(v, REACH_ROWS, other + H_START)
+    for index in range(v[WORDS]):
+        put(v, BITS, start + index, get(v, ALLOWED, place + index))
+    v[TOKEN_COUNT_OUT] = v[CROSSED_COUNT] = v[LEFT_OUT_COUNT] = 0
+    put(v, PATH, 0, row >> 1)
+    _walk_difference(m, v, row_of(m, base) >> 1, start)
+    region = get(v, REACH_ROWS, other + H_CROSSING) * REGION_WIDTH
+    out = 0
+    for index in range(get(v, REGION_ROWS, region), get(v, REGION_ROWS, region + G_END)):
+        node = get(v, REGION_NODES, index)
+        while out < v[LEFT_OUT_COUNT] and get(v, LEFT_OUT, 2 * out + 1) <= node:
+            out += 1
+        if out == v[LEFT_OUT_COUNT] or node < get(v, LEFT_OUT, 2 * out):
+            _cross(v, node)
+    return start  # type: ignore[no-any-return]
+
+
+@kernel
+def _explore_class(m: Memory, v: Memory, state: int, row: int) -> tuple[int, int]:
+    """Where in BITS the tokens are that consist of the class by which a state goes on, and those
+    that are short enough; the others are walked. -1 if it does not go on so.
+    """
+    words = np.zeros(4, np.uint64)
+    times = loop_class(m, state, words)
+    if _count_bits(words) < _FEW_BYTES or not (times == ENDLESS or (times and not row & 1)):
+        return -1, -1
+    record = _class_record(v, words)
+    at = record * CLASS_WIDTH
+    _walk_class(m, v, record)
+    if row & 1:
+        for index in range(get(v, CLASS_ROWS, at + K_INNER), get(v, CLASS_ROWS, at + K_INNER_END)):
+            _cross(v, get(v, INNER, index))
+    short = _short_tokens(v, times) if times < v[MAX_CHARS] else -1
+    return get(v, CLASS_ROWS, at + K_STAY), short
+
+
+@kernel
+def _explore_plainly(m: Memory, v: Memory, region: int, row: int) -> None:
+    """Walk below each child of the region's nodes that the row has a successor for."""
+    place = _index_region(v, region)
+    for byte in range(256):
+        successor = get(m, ROWS, 256 * (row >> 1) + byte)
+        if successor:
+            first, last = get(v, CHILDREN, place + byte), get(v, CHILDREN, place + byte + 1)
+            for index in range(first, last):
+                _walk(m, v, get(v, CHILDREN, index), successor)
+
+
+@kernel
 def explore(m: Memory, v: Memory, node: int, region: int) -> int:
     """A new reach: of a residual, below the nodes of a region."""
     state = residual_state(m, node)
     row = row_of(m, state)
     v[TOKEN_COUNT_OUT] = v[CROSSED_COUNT] = 0
     put(v, PATH, 0, row >> 1)
-    stay = short = -1
+    stay, short = -1, -1
     if region == WHOLE:
-        words = np.zeros(4, np.uint64)
-        times = loop_class(m, state, words)
-        if _count_bits(words) >= _FEW_BYTES and (times == ENDLESS or (times and not row & 1)):
-            record = _class_record(v, words)
-            stay = get(v, CLASS_ROWS, record * CLASS_WIDTH + K_STAY)
-            if times < v[MAX_CHARS]:
-                short = _short_tokens(v, times)
-            _walk_class(m, v, record)
-            if row & 1:
-                at = record * CLASS_WIDTH
-                for index in range(get(v, CLASS_ROWS, at + K_INNER),
-                                   get(v, CLASS_ROWS, at + K_INNER_END)):  # fmt: skip
-                    _cross(v, get(v, INNER, index))
+        stay, short = _explore_class(m, v, state, row)
+        if stay < 0:
+            base = _base_of(m, state)
+            if base:
+                stay = _explore_difference(m, v, base, row)
     if stay < 0:
-        place = _index_region(v, region)
-        for byte in range(256):
-            successor = get(m, ROWS, 256 * (row >> 1) + byte)
-            if successor:
-                for index in range(get(v, CHILDREN, place + byte),
-                                   get(v, CHILDREN, place + byte + 1)):  # fmt: skip
-                    _walk(m, v, get(v, CHILDREN, index), successor)
+        _explore_plainly(m, v, region, row)
     return _keep_reach(m, v, node, region, row & 1, stay, short)
+
+
+@kernel
+def reach_of_base(m: Memory, v: Memory, node: int) -> int:
+    """The reach of a residual that goes on by a class of characters: a bit set."""
+    slot = _reach_slot_of(m, v, node, WHOLE)
+    found = get(v, REACH_SLOTS, slot)
+    if found:
+        return found - 1
+    state = residual_state(m, node)
+    row = row_of(m, state)
+    v[TOKEN_COUNT_OUT] = v[CROSSED_COUNT] = 0
+    put(v, PATH, 0, row >> 1)
+    stay, short = _explore_class(m, v, state, row)
+    reach = _keep_reach(m, v, node, WHOLE, row & 1, stay, short)
+    put(v, REACH_SLOTS, slot, reach + 1)
+    return reach
 
 
 @kernel
@@ -732,8 +878,8 @@ def _reach_slot(v: Memory, h0: np.uint64, h1: np.uint64, region: int) -> int:
 
 
 @kernel
-def reach_of(m: Memory, v: Memory, node: int, region: int) -> int:
-    """The reach of a residual below the nodes of a region; found out when first asked for."""
+def _reach_slot_of(m: Memory, v: Memory, node: int, region: int) -> int:
+    """Where the reach is, or is to be; there is room for two more."""
     reaches = v[REACHES]
     if capacity(v, REACH_SLOTS) < 8 * reaches + 64:
         reserve(v, REACH_SLOTS, 16 * reaches + 4096)
@@ -745,11 +891,16 @@ def reach_of(m: Memory, v: Memory, node: int, region: int) -> int:
             )  # fmt: skip
             put(v, REACH_SLOTS, slot, reach + 1)
     h0, h1 = get_word(m, HASHES, 2 * node), get_word(m, HASHES, 2 * node + 1)
-    slot = _reach_slot(v, h0, h1, region)
-    found = get(v, REACH_SLOTS, slot)
+    return _reach_slot(v, h0, h1, region)
+
+
+@kernel
+def reach_of(m: Memory, v: Memory, node: int, region: int) -> int:
+    """The reach of a residual below the nodes of a region; found out when first asked for."""
+    found = get(v, REACH_SLOTS, _reach_slot_of(m, v, node, region))
     if found == 0:
         found = 1 + explore(m, v, node, region)
-        put(v, REACH_SLOTS, slot, found)
+        put(v, REACH_SLOTS, _reach_slot_of(m, v, node, region), found)
     return found - 1
 
 

@@ -108,6 +108,30 @@ def put(typing: Any, memory: Any, array: Any, index: Any, value: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
+def load(typing: Any, address: Any, index: Any) -> Any:
+    """The 32-bit integer at the index of an array whose address is known: `memory[array]`."""
+
+    def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        start = builder.inttoptr(args[0], llvm.IntType(32).as_pointer())
+        return builder.sext(builder.load(builder.gep(start, [args[1]])), llvm.IntType(64))
+
+    return types.int64(types.int64, types.int64), code
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def store(typing: Any, address: Any, index: Any, value: Any) -> Any:
+    """Write the 32-bit integer at the index of an array whose address is known."""
+
+    def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        start = builder.inttoptr(args[0], llvm.IntType(32).as_pointer())
+        value = builder.trunc(args[2], llvm.IntType(32))
+        builder.store(value, builder.gep(start, [args[1]]))
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), code
+
+
+@intrinsic  # type: ignore[untyped-decorator]
 def get_word(typing: Any, memory: Any, array: Any, index: Any) -> Any:
     """The 64-bit word at the index of an array."""
 

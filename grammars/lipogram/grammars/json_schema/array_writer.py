@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MAX_COUNTER_STATES = 3_000
 MAX_UNIQUE_VALUES = 8
 _CHAINED = 8
+_OPEN, _CLOSE = ir.Literal(b"["), ir.Literal(b"]")
 
 
 class ArrayWriter:
@@ -38,12 +39,13 @@ class ArrayWriter:
             return self._unique_array(cube)
         if cube.contains:
             return self._counted_array(cube)
-        options: list[ir.Expression] = []
-        if cube.least == 0:
-            options.append(self._writer.hollow(b"[", b"]"))
+        gap = self._writer.layout.inside
+        inner: ir.Expression = ir.EMPTY
         if cube.most != 0:
-            options.append(self._writer.enclosed(b"[", self._items(cube), b"]"))
-        return ir.choice(*options)
+            inner = ir.sequence(self._items(cube), gap)
+            if cube.least == 0:
+                inner = ir.optional(inner)
+        return ir.sequence(_OPEN, gap, inner, _CLOSE)
 
     def _items(self, cube: ArrayCube) -> ir.Expression:
         """At least one item, as many as the cube asks for."""
@@ -100,12 +102,12 @@ class ArrayWriter:
             for c, n in zip(cube.contains, counts, strict=True)
         ):
             gap = self._writer.layout.inside
-            closing = ir.sequence(gap, ir.Literal(b"]"))
-            options.append(self._writer.hollow(b"[", b"]") if index == 0 else closing)
+            closing = ir.sequence(gap, _CLOSE)
+            options.append(ir.sequence(_OPEN, closing) if index == 0 else closing)
         if cube.most is None or index < cube.most:
             before = self._writer.layout.comma
             if index == 0:
-                before = ir.sequence(ir.Literal(b"["), self._writer.layout.inside)
+                before = ir.sequence(_OPEN, self._writer.layout.inside)
             for item, following in _next_items(cube, index, counts):
                 rest = f"{name} {min(index + 1, last)} {following}"
                 options.append(ir.sequence(before, self._writer.value(item), ir.Reference(rest)))
@@ -134,7 +136,8 @@ class ArrayWriter:
                         comma = self._writer.layout.comma if used else ir.EMPTY
                         options.append(ir.sequence(comma, self._writer.shape(value), rest))
             self._writer.rules[f"{name} {used}"] = ir.choice(*options)
-        return self._writer.enclosed(b"[", ir.Reference(f"{name} 0"), b"]")
+        gap = self._writer.layout.inside
+        return ir.sequence(_OPEN, gap, ir.Reference(f"{name} 0"), gap, _CLOSE)
 
 
 def _next_items(

@@ -106,6 +106,65 @@ def test_properties_that_have_to_come_have_different_names(key_order):
     assert not automaton.accepts(b'{"a":1,"b":2,"c":3,"d":4,"e":5}')
 
 
+def test_items_of_known_values_are_unique_however_many():
+    values = [f"value {index}" for index in range(300)]
+    schema = {"items": {"enum": [*values, 1, 1.0, True]}, "uniqueItems": True, "minItems": 2}
+    automaton = automaton_of({**schema, "maxItems": 100})
+    assert automaton.accepts(json.dumps(values[99::-1]).encode())
+    assert automaton.accepts(b'[1, true, "value 7"]')
+    assert not automaton.is_live(json.dumps(values[:101])[:-1].encode())
+    for text in (b'["value 7"]', b'["value 7", 1, "value 7"]', b"[1, 1]", b"[1, 1.0]"):
+        assert not automaton.accepts(text)
+
+
+@pytest.mark.parametrize(
+    ("items", "taken"),
+    [
+        ({"type": "string"}, ["src", "docs", "é", "日本", "", 'a"b']),
+        ({"type": "string", "minLength": 2, "pattern": "^[a-z]+$"}, ["ab", "src", "docs"]),
+        ({"type": "integer"}, [0, 1, -1, 443, 8080]),
+        ({"type": "number"}, [0, 2.5, -3.25, 1000]),
+        ({"type": "integer", "multipleOf": 7}, [14]),
+        ({}, [None, True, False, 1, "a", [1, 1], {"a": 1}]),
+    ],
+    ids=str,
+)
+def test_unique_items_of_unknown_values(items, taken):
+    grammar = json_schema.parse({"items": items, "type": "array", "uniqueItems": True})
+    assert not grammar.report.exact
+    automaton = compile(grammar)
+    assert automaton.accepts(json.dumps(taken, ensure_ascii=False).encode())
+    for value in taken:
+        assert not automaton.accepts(json.dumps([value, value], ensure_ascii=False).encode())
+    assert not automaton.accepts(b"[1, 1.0]")
+    assert not automaton.accepts(b"[0, -0]")
+
+
+def test_items_at_their_places_may_be_unique_by_their_kinds():
+    schema = {"prefixItems": [{"type": "string"}, {"type": "integer"}, {"type": "null"}],
+              "items": False, "uniqueItems": True}  # fmt: skip
+    grammar = json_schema.parse(schema, digits=json_schema.DigitLimits(None, None, None))
+    assert grammar.report.exact
+    assert compile(grammar).accepts(b'["1", 1, null]')
+
+
+def test_contains_next_to_unique_items():
+    schema = {"items": {"enum": ["a", "b", "c", 1]}, "uniqueItems": True,
+              "contains": {"type": "string"}, "minContains": 1, "maxContains": 2}  # fmt: skip
+    automaton = automaton_of(schema)
+    for text in (b'["c"]', b'[1, "a"]', b'["b", 1, "c"]'):
+        assert automaton.accepts(text)
+    for text in (b"[]", b"[1]", b'["a", "b", "c"]', b'["a", "a"]'):
+        assert not automaton.accepts(text)
+
+
+def test_contains_counts_however_far():
+    schema = {"contains": {"const": 1}, "minContains": 4000, "maxContains": 5000}
+    automaton = automaton_of({**schema, "items": {"enum": [1, 2]}})
+    for ones in (3999, 4000, 5000, 5001):
+        assert automaton.accepts(json.dumps([2, *[1] * ones, 2]).encode()) == (4000 <= ones <= 5000)
+
+
 def test_keys_come_in_the_order_of_the_schema():
     schema = {"required": ["x", "b"], "properties": {"b": {}, "a": {}}}
     automaton = automaton_of(schema)
@@ -157,7 +216,7 @@ def test_numbers_never_overflow_or_round_across_a_bound():
         ({"$ref": "http://example.com/x"}, Unsupported, "/$ref"),
         ({"$ref": "#"}, Unsupported, "/$ref"),
         ({"$schema": "http://example.com/x"}, Unsupported, "/$schema"),
-        ({"uniqueItems": True}, Unsupported, None),
+        ({"uniqueItems": True, "prefixItems": [{}, {}]}, Unsupported, None),
         ({"AnyOf": []}, Unsupported, "/AnyOf"),
         ({"aditionalProperties": False}, Unsupported, "/aditionalProperties"),
         ({"divisibleBy": 2}, Unsupported, "/divisibleBy"),

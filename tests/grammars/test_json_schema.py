@@ -81,6 +81,64 @@ def test_strings_have_one_spelling():
     assert not automaton.is_live(b'"\xff')
 
 
+# By turns plain, and in every escape that JSON has for the character.
+EVERY_WAY = {
+    "a": ["a", "\\u0061"],
+    "/": ["/", "\\/", "\\u002f", "\\u002F"],
+    '"': ['\\"', "\\u0022"],
+    "\n": ["\\n", "\\u000a", "\\u000A"],
+    "é": ["é", "\\u00e9", "\\u00E9"],
+    "\uffff": ["\uffff", "\\uffff", "\\uFfFf"],
+    "😀": ["😀", "\\ud83d\\ude00", "\\uD83D\\uDE00"],
+    "\U0010ffff": ["\U0010ffff", "\\udbff\\udfff"],
+}
+
+
+@pytest.mark.parametrize(
+    ("schema", "is_valid"),
+    [
+        ({"type": "string", "maxLength": 1}, lambda text: True),
+        ({"minLength": 2, "type": "string"}, lambda text: False),
+        ({"pattern": "^[a-z/\\n]$", "type": "string"}, lambda text: text in "a/\n"),
+        ({"pattern": "[^\\u0000-\\uffff]", "type": "string"}, lambda text: ord(text) > 0xFFFF),
+        ({"enum": ["a", "é", "😀"]}, lambda text: text in "aé😀"),
+        ({"not": {"enum": ["a", "é", "😀"]}}, lambda text: text not in "aé😀"),
+        ({"type": "string", "not": {"pattern": "[\\n-é]"}}, lambda text: text not in 'a/"\né'),
+    ],
+    ids=str,
+)
+def test_any_escapes_mean_what_they_spell(schema, is_valid):
+    automaton = automaton_of(schema, escapes="any")
+    for text, ways in EVERY_WAY.items():
+        for way in ways:
+            assert json.loads(f'"{way}"') == text
+            assert automaton.accepts(f'"{way}"'.encode()) == is_valid(text), way
+    for wrong in ("\\x61", "\\u061", "\\ud83d", "\\ude00", "\\ud83d\\u0061", "\n", "\\'"):
+        assert not automaton.accepts(f'"{wrong}"'.encode())
+
+
+def test_declared_names_in_any_spelling_are_the_declared_ones():
+    schema = {"properties": {"a/b": {"const": 1}, "é": {"const": 2}}, "required": ["é"]}
+    automaton = automaton_of(schema, escapes="any")
+    for text in ('{"\\u0061\\/b":1,"\\u00E9":2}', '{"é":2,"\\u0061":3}'):
+        assert automaton.accepts(text.encode())
+    for text in ('{"\\u00e9":2,"\\u0061\\u002Fb":3}', '{"\\u00e9":3}', '{"é":2,"\\u00e9":2}'):
+        assert not automaton.accepts(text.encode())
+    with pytest.raises(GrammarError, match="canonical or any"):
+        json_schema.parse(schema, escapes="all")
+
+
+def test_any_order_still_asks_for_each_key_once():
+    schema = {"properties": {"a": {}, "b": {}, "c": {}}, "required": ["c", "d"]}
+    automaton = automaton_of(schema, key_order="any")
+    for text in (b'{"d":1,"c":1}', b'{"x":0,"c":1,"b":1,"y":0,"d":1,"a":1}'):
+        assert automaton.accepts(text)
+    for text in (b'{"c":1}', b'{"c":1,"d":1,"c":1}', b'{"c":1,"d":1,"d":1}', b'{"c":1,"a":1,"a":1'):
+        assert not automaton.accepts(text)
+    with pytest.raises(GrammarError, match="schema or any"):
+        json_schema.parse(schema, key_order="sorted")
+
+
 def test_declared_names_cannot_be_spelled_otherwise():
     automaton = automaton_of({"properties": {"a": {"const": 1}}})
     assert not automaton.is_live(b'{"\\u0061')

@@ -97,8 +97,9 @@ class ObjectWriter:
 
         The witnesses come last: a later property of the same name would replace one.
         """
-        if any(overlap(a, b) is not None for (a, _), (b, _) in combinations(unnamed, 2)):
-            self._writer.schemas.narrowed[_ONE_WITNESS] = None
+        unnamed = tuple(dict.fromkeys(unnamed))
+        are_apart = all(overlap(a, b) is None for (a, _), (b, _) in combinations(unnamed, 2))
+        if not are_apart:
             region, value = unnamed[0]
             for other_region, other_value in unnamed[1:]:
                 region, value = region | other_region, both(value, other_value)
@@ -108,6 +109,8 @@ class ObjectWriter:
             return ir.NOTHING
         if cube.most is not None and cube.most < len(witnesses):
             return ir.NOTHING
+        if not are_apart:
+            self._writer.schemas.narrowed[_ONE_WITNESS] = None
         most = None if cube.most is None else cube.most - len(witnesses)
         least = max(cube.least - len(witnesses), 0)
         if least > len(cube.required):

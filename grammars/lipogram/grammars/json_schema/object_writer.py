@@ -202,14 +202,16 @@ class ObjectWriter:
             facts: list[ir.Expression] = []
             for sign, keys in sorted(region, key=lambda part: part[1].label):
                 facts.append(keys.expression if sign else keys.outside)
-            if named:
-                texts = tuple(name.encode() for name in named)
-                facts.append(ir.Complement(ir.Literals(texts)))
-            text = ir.Intersection((ANY_TEXT, *facts)) if facts else ANY_TEXT
-            key = self._writer.scalar(
-                self._writer.spelling.string(text)
-                if class_ is None
-                else CANONICAL.string(text, of_class(class_))
+            spelling = self._writer.spelling if class_ is None else CANONICAL
+            among = [spelling.other_than(named)] if named else []
+            if class_ is not None:
+                among.append(of_class(class_))
+            key = self._writer.add(
+                "key",
+                spelling.string(
+                    ir.Intersection((ANY_TEXT, *facts)) if facts else ANY_TEXT,
+                    ir.Intersection(tuple(among)) if among else None,
+                ),
             )
             self._keys[region, named, class_] = key
         return key

@@ -67,6 +67,21 @@ def spelled(text: str) -> bytes:
     return text.translate(_SPELLINGS).encode()
 
 
+class _Same:
+    """An expression as the key of a cache: looked up as the object that it is, at no cost."""
+
+    __slots__ = ("expression",)
+
+    def __init__(self, expression: ir.Expression) -> None:
+        self.expression = expression
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.expression is other.expression
+
+    def __hash__(self) -> int:
+        return id(self.expression)
+
+
 class Spelling:
     """Strings in one way only.
 
@@ -75,8 +90,10 @@ class Spelling:
     """
 
     def __init__(self) -> None:
+        # Formats, and the parts of patterns, are the same objects from one schema to the next.
+        self._escaped = lru_cache(maxsize=1024)(lambda same: self._escape(same.expression))
+        self._string = lru_cache(maxsize=1024)(lambda same: self._quoted(same.expression))
         self._body = self._escape(ANY_TEXT)
-        self._any = ir.Sequence((_QUOTE, self._body, _QUOTE))
 
     def string(
         self, expression: ir.Expression, among: ir.Expression | None = None
@@ -85,20 +102,27 @@ class Spelling:
 
         With `among`, of these only those whose spelling within the quotation marks is in it.
         """
-        if among is not None:
-            facts = (self._body, self._escape(expression), among)
-            return ir.Sequence((_QUOTE, ir.Intersection(facts), _QUOTE))
-        if expression is ANY_TEXT:
-            return self._any
+        if among is None:
+            return self._string(_Same(expression))
+        facts = [self._body, among]
+        if expression is not ANY_TEXT:
+            facts.insert(1, self._escaped(_Same(expression)))
+        return ir.Sequence((_QUOTE, ir.Intersection(tuple(facts)), _QUOTE))
+
+    def _quoted(self, expression: ir.Expression) -> ir.Expression:
         match expression:
             case ir.Literals(texts):
                 return self._listed(texts)
             case ir.Literal(text):
                 return self._listed((text,))
-        body = self._escape(expression)
+        body = self._escaped(_Same(expression))
         if not _within(expression):
             body = ir.Intersection((self._body, body))
-        return ir.sequence(_QUOTE, body, _QUOTE)
+        return ir.Sequence((_QUOTE, body, _QUOTE))
+
+    def other_than(self, texts: Iterable[str]) -> ir.Expression:
+        """Whatever spells none of these texts."""
+        return ir.Complement(ir.Literals(tuple(map(spelled, texts))))
 
     def _listed(self, texts: tuple[bytes, ...]) -> ir.Expression:
         listed = [b'"%b"' % spelled(text.decode()) for text in texts]
@@ -133,7 +157,7 @@ class Spelling:
             case ir.Repeat(item, minimum, maximum):
                 return ir.Repeat(self._escape(item), minimum, maximum)
             case ir.Intersection(items):
-                return ir.Intersection(tuple(map(self._escape, items)))
+                return ir.Intersection(tuple([self._escaped(_Same(item)) for item in items]))
             case ir.Complement(item):
                 return ir.Complement(self._escape(item))
             case _:
@@ -151,6 +175,9 @@ class AnySpelling(Spelling):
 
     def text(self, text: str) -> ir.Expression:
         return ir.Sequence(tuple(_any_characters(((ord(c), ord(c)),)) for c in text))
+
+    def other_than(self, texts: Iterable[str]) -> ir.Expression:
+        return ir.Complement(ir.Choice(tuple(map(self.text, texts))))
 
     def _texts(self, texts: tuple[bytes, ...]) -> ir.Expression:
         return ir.Choice(tuple(self.text(text.decode()) for text in texts))

@@ -149,7 +149,7 @@ class UniqueWriter:
         return self._writer.add("item", self._writer.shape(shape))
 
     def _numbers(self, numbers: NumberSet) -> list[ir.Expression]:
-        written = self._writer.numbers.write(numbers)
+        written = self._writer.number(numbers)
         if any(isinstance(part, ir.Reference) for part in postorder(written)):
             return [written]  # remainders take rules, of which no class can be made
         return [

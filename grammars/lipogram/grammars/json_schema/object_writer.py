@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 from lipogram.grammars import ir
-from lipogram.grammars.errors import Unsupported
+from lipogram.grammars.errors import BudgetExceeded, Unsupported
 from lipogram.grammars.json_schema.distinct import CLASSES, of_class
 from lipogram.grammars.json_schema.regular import ANY_TEXT
 from lipogram.grammars.json_schema.shapes import (
@@ -29,6 +29,7 @@ Witness = tuple[Region, Node]
 
 MAX_VARIANTS = 500
 _OPEN, _CLOSE = ir.Literal(b"{"), ir.Literal(b"}")
+_MAX_TRIED = 4 * MAX_VARIANTS
 _MAX_CASES = 32
 _ONE_WITNESS = (
     "everywhere: where an object must violate several schemas by properties that are not named,"
@@ -78,19 +79,35 @@ class ObjectWriter:
         if not cube.witnesses:
             return self._with_unnamed(cube, unnamed) if unnamed else self._run(cube)
         self._variants += 1
-        (region, value), *rest = cube.witnesses
-        cube = replace(cube, witnesses=tuple(rest))
-        options = [self._body(cube, (*unnamed, (region, value)))]
-        for name, own in cube.named.items():
-            values = both(own, value)
-            if values == NEVER or not in_region(region, name):
-                continue
-            if self._variants > MAX_VARIANTS and any(option != ir.NOTHING for option in options):
+        if self._variants > _MAX_TRIED:
+            raise BudgetExceeded(f"not: more than {_MAX_TRIED} cases", keyword="not")
+        options: list[ir.Expression] = []
+        for option in self._ways(cube, unnamed):
+            if option != ir.NOTHING:
+                options.append(option)
+            if options and self._variants > MAX_VARIANTS:
                 self._writer.schemas.narrowed[_SOME_VARIANTS] = None
                 break
-            named, required = cube.named | {name: values}, cube.required | {name: None}
-            options.append(self._body(replace(cube, named=named, required=required), unnamed))
-        return ir.choice(*(option for option in options if option != ir.NOTHING))
+        return options[0] if len(options) == 1 else ir.Choice(tuple(options))
+
+    def _ways(self, cube: ObjectCube, unnamed: tuple[Witness, ...]) -> Iterator[ir.Expression]:
+        """The bodies in which a certain property is the first witness."""
+        (region, value), *rest = cube.witnesses
+        cube = replace(cube, witnesses=tuple(rest))
+        in_place = [name for name in cube.named if in_region(region, name)]
+        if any(name in cube.required and _covers(cube.named[name], value) for name in in_place):
+            yield self._body(cube, unnamed)
+            return
+        if any(
+            overlap(own_region, region) is not None and both(own, value) != NEVER
+            for own_region, own in cube.others
+        ):
+            yield self._body(cube, (*unnamed, (region, value)))
+        for name in in_place:
+            values = both(cube.named[name], value)
+            if not self._writer.schemas.is_empty(values):
+                named, required = cube.named | {name: values}, cube.required | {name: None}
+                yield self._body(replace(cube, named=named, required=required), unnamed)
 
     def _with_unnamed(self, cube: ObjectCube, unnamed: tuple[Witness, ...]) -> ir.Expression:
         """Properties among which some that are not named are the witnesses.
@@ -264,3 +281,8 @@ class ObjectWriter:
             run = self._members_of(cube, ir.NOTHING, count, count)
             yield ir.sequence(run, ir.Repeat(more, 0, most - count))
         yield self._members_of(cube, ir.NOTHING, least, most)
+
+
+def _covers(own: Node, value: Node) -> bool:
+    """Whether what satisfies the first satisfies the second, on the face of it."""
+    return both(own, value) == own

@@ -198,6 +198,24 @@ def test_unique_items_of_unknown_values(items, taken):
     assert not automaton.accepts(b"[0, -0]")
 
 
+@pytest.mark.parametrize("key_order", ["schema", "any"])
+def test_unique_objects_differ_in_a_property_that_all_have(key_order):
+    named = {"properties": {"on": {}, "name": {"type": "string"}}, "required": ["name"]}
+    kinds = {"properties": {"kind": {"enum": ["a", "b", "c"]}}, "required": ["kind"]}
+    for items, taken, repeated in (
+        (named, [{"name": "petId"}, {"on": 1, "name": "limit"}], [{"name": "x"}, {"name": "x"}]),
+        (kinds, [{"kind": k} for k in "cab"], [{"kind": "a"}, {"kind": "b"}, {"kind": "a"}]),
+        ({}, [{"a": 1}], [{"a": 1}, {"a": 1}]),
+    ):
+        schema = {"items": {"type": "object", **items}, "type": "array", "uniqueItems": True}
+        grammar = json_schema.parse(schema, key_order=key_order)
+        assert any("objects differ" in n or "at most one is an object" in n
+                   for n in grammar.report.narrowed)  # fmt: skip
+        automaton = compile(grammar)
+        assert automaton.accepts(json.dumps(taken).encode())
+        assert not automaton.accepts(json.dumps(repeated).encode())
+
+
 def test_items_at_their_places_may_be_unique_by_their_kinds():
     schema = {"prefixItems": [{"type": "string"}, {"type": "integer"}, {"type": "null"}],
               "items": False, "uniqueItems": True}  # fmt: skip

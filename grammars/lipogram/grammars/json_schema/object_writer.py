@@ -71,6 +71,17 @@ class ObjectWriter:
             return ir.NOTHING
         return ir.sequence(_OPEN, gap, inner, _CLOSE)
 
+    def write_with(self, cube: ObjectCube, name: str, value: ir.Expression) -> ir.Expression | None:
+        """The objects in which a required property has this value; None where that is not told."""
+        run = None if cube.witnesses else self._run(cube)
+        if not isinstance(run, ir.Members):
+            return None
+        index = [own for own, node in cube.named.items() if node != NEVER].index(name)
+        member = self._written(name, value)
+        run = replace(run, items=(*run.items[:index], member, *run.items[index + 1 :]))
+        gap = self._writer.layout.inside
+        return ir.Sequence((_OPEN, gap, run, gap, _CLOSE))
+
     def _body(self, cube: ObjectCube, unnamed: tuple[Witness, ...] = ()) -> ir.Expression:
         """At least one property, in all the ways to be the witnesses that are asked for.
 
@@ -183,13 +194,14 @@ class ObjectWriter:
         """A named property; in any order by a rule, so that what follows it makes no difference."""
         member = self._members.get((name, value))
         if member is None:
-            layout = self._writer.layout
-            parts = self._writer.spelling.name(name, layout.colon)
-            member = ir.Sequence((*parts, *layout.after_colon, self._writer.value(value)))
-            if self._any_order:
-                member = self._writer.add("member", member)
-            self._members[name, value] = member
+            member = self._members[name, value] = self._written(name, self._writer.value(value))
         return member
+
+    def _written(self, name: str, value: ir.Expression) -> ir.Expression:
+        layout = self._writer.layout
+        parts = self._writer.spelling.name(name, layout.colon)
+        member = ir.Sequence((*parts, *layout.after_colon, value))
+        return self._writer.add("member", member) if self._any_order else member
 
     def _others(
         self,

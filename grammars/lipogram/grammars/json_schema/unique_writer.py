@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -14,7 +15,9 @@ from lipogram.grammars.json_schema.shapes import (
     NO_NUMBERS,
     NO_TEXTS,
     ArrayCube,
+    ObjectCube,
     Shape,
+    Texts,
     meet,
     texts_of,
 )
@@ -29,11 +32,17 @@ _FEW_PLACES = 16
 _DISTINCT_SCALARS = (
     "everywhere: where no two items may be equal, strings and numbers differ in a checksum"
 )
-_ONE_COMPOUND = (
-    "everywhere: where no two items may be equal, at most one is an array, one an object"
+_ONE_ARRAY = "everywhere: where no two items may be equal, at most one is an array"
+_ONE_OBJECT = (
+    "everywhere: where no two items may be equal, at most one is an object that does not have to"
+    " have a certain property that is a string"
+)
+_DISTINCT_OBJECTS = (
+    "everywhere: where no two items may be equal, objects differ in the first property that has to"
+    " be there and is a string, or in its checksum"
 )
 _DIGIT = ir.one_of("0123456789")
-# With one spelling for each number.
+# One spelling for each number, and so short that as binary floating point they still differ.
 _PLAIN_NUMBER = ir.Intersection(
     (
         ir.Sequence(
@@ -46,6 +55,7 @@ _PLAIN_NUMBER = ir.Intersection(
             )
         ),
         ir.Complement(ir.Literal(b"-0")),
+        ir.Repeat(ir.Bytes((1 << 256) - 1), 1, 16),
     )
 )
 
@@ -126,12 +136,13 @@ class UniqueWriter:
         scalars = replace(shape, arrays=(), objects=(), strings=NO_TEXTS, numbers=NO_NUMBERS)
         narrowed = self._writer.schemas.narrowed
         items = [self._writer.shape(value) for value in _listed(scalars) or []]
-        if shape.arrays or shape.objects:
-            narrowed[_ONE_COMPOUND] = None
-            if shape.arrays:
-                items.append(self._rule(Shape(arrays=shape.arrays)))
-            if shape.objects:
-                items.append(self._rule(Shape(objects=shape.objects)))
+        if shape.arrays:
+            narrowed[_ONE_ARRAY] = None
+            items.append(self._rule(Shape(arrays=shape.arrays)))
+        if shape.objects:
+            told_apart = self._objects(shape.objects)
+            narrowed[_DISTINCT_OBJECTS if told_apart else _ONE_OBJECT] = None
+            items += told_apart or [self._rule(Shape(objects=shape.objects))]
         if shape.strings.members is not None:
             items += [self._writer.shape(v) for v in _listed(Shape(strings=shape.strings)) or []]
         else:
@@ -145,6 +156,27 @@ class UniqueWriter:
             items += [self._writer.shape(v) for v in _listed(Shape(numbers=shape.numbers)) or []]
         return items
 
+    def _objects(self, cubes: tuple[ObjectCube, ...]) -> list[ir.Expression] | None:
+        """Objects by the value of a property that all have, if there is one."""
+        schemas = self._writer.schemas
+        for name in cubes[0].required:
+            shapes = [schemas.shape(cube.at(name)) for cube in cubes if name in cube.required]
+            if len(shapes) < len(cubes) or any(map(_is_more_than_strings, shapes)):
+                continue
+            items = []
+            for values in _classes([shape.strings for shape in shapes]):
+                written = [
+                    self._writer.objects.write_with(cube, name, value)
+                    for cube, value in zip(cubes, values, strict=True)
+                    if value != ir.NOTHING
+                ]
+                options = [option for option in written if option is not None]
+                if len(options) < len(written):
+                    return None
+                items.append(self._writer.add("item", ir.Choice(tuple(options))))
+            return items
+        return None
+
     def _rule(self, shape: Shape) -> ir.Expression:
         return self._writer.add("item", self._writer.shape(shape))
 
@@ -155,6 +187,24 @@ class UniqueWriter:
         return [
             ir.Intersection((written, _PLAIN_NUMBER, of_class(number))) for number in range(CLASSES)
         ]
+
+
+def _is_more_than_strings(shape: Shape) -> bool:
+    return bool(
+        shape.null or shape.booleans or shape.numbers != NO_NUMBERS or shape.arrays or shape.objects
+    )
+
+
+def _classes(texts: list[Texts]) -> Iterator[list[ir.Expression]]:
+    """Disjoint classes of strings, each as its part of each of the sets."""
+    listed = [one.members for one in texts if one.members is not None]
+    if len(listed) == len(texts):
+        for text in dict.fromkeys(text for members in listed for text in members):
+            literal = CANONICAL.string(ir.Literal(text.encode()))
+            yield [literal if text in members else ir.NOTHING for members in listed]
+        return
+    for number in range(CLASSES):
+        yield [CANONICAL.string(one.expression, of_class(number)) for one in texts]
 
 
 def _listed(shape: Shape) -> list[Shape] | None:

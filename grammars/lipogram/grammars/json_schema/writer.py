@@ -53,7 +53,7 @@ class Writer:
         self._written: dict[Node, ir.Expression] = {}
         self._pending: list[tuple[str, Shape]] = []
         self._arrays = ArrayWriter(self)
-        self._objects = ObjectWriter(self, any_order=key_order == "any")
+        self.objects = ObjectWriter(self, any_order=key_order == "any")
         self._added = 0
 
     def write(self, root: Node) -> None:
@@ -95,7 +95,7 @@ class Writer:
     def shape(self, shape: Shape) -> ir.Expression:
         """What stands for a member of the shape."""
         options: list[ir.Expression] = []
-        options.extend([self._objects.write(cube) for cube in shape.objects])
+        options.extend([self.objects.write(cube) for cube in shape.objects])
         options.extend([self._arrays.write(cube) for cube in shape.arrays])
         if shape.strings != NO_TEXTS:
             options.append(self.spelling.string(shape.strings.expression))

@@ -1,5 +1,6 @@
 """What JSON Schemas mean, keyword by keyword, with `jsonschema` as the judge of values."""
 
+import itertools
 import json
 import time
 from pathlib import Path
@@ -222,6 +223,18 @@ def test_items_at_their_places_may_be_unique_by_their_kinds():
     grammar = json_schema.parse(schema, digits=json_schema.DigitLimits(None, None, None))
     assert grammar.report.exact
     assert compile(grammar).accepts(b'["1", 1, null]')
+
+
+def test_items_of_known_values_at_their_places_are_unique():
+    schema = {"prefixItems": [{"type": "boolean"}, {"enum": [True, 1, "a"]}],
+              "uniqueItems": True, "minItems": 1, "maxItems": 4}  # fmt: skip
+    judge = jsonschema.Draft202012Validator(schema)
+    automaton = automaton_of(schema)
+    values = [True, False, 1, "a", "bc", None, 2]
+    for count in range(5):
+        for array in itertools.product(values, repeat=count):
+            assert automaton.accepts(json.dumps(array).encode()) == judge.is_valid(list(array))
+    assert not automaton.accepts(b"[true, 1, null, 2, 3]")
 
 
 def test_contains_next_to_unique_items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import combinations
+from math import prod
 from typing import TYPE_CHECKING
 
 from lipogram.grammars import ir
@@ -70,15 +71,51 @@ class UniqueWriter:
         """The items, at least one; None where no two can be equal anyway."""
         if self._all_differ(cube):
             return None
-        if cube.prefix:
-            raise Unsupported("uniqueItems: next to items by their places", keyword="uniqueItems")
         shape = self._writer.schemas.shape(cube.rest)
         listed = _listed(shape)
-        if listed is not None:
+        if listed is not None and not cube.prefix:
             return self._chosen(cube, listed)
         if cube.contains:
             raise Unsupported("uniqueItems: next to contains", keyword="uniqueItems")
-        return self._run(cube, self._kinds(shape), frozenset())
+        if cube.prefix:
+            return self._placed(cube, self._listed_prefix(cube), ())
+        return self._run(cube, self._kinds(shape, ()), frozenset())
+
+    def _listed_prefix(self, cube: ArrayCube) -> list[list[Shape]]:
+        """The values that the item at each place may have."""
+        listed = [_listed(self._writer.schemas.shape(item)) for item in cube.prefix]
+        found = [values for values in listed if values is not None]
+        if len(found) < len(listed) or prod(map(len, found)) > MAX_CASES:
+            raise Unsupported(
+                f"uniqueItems: next to items by their places, of more than {MAX_CASES} values",
+                keyword="uniqueItems",
+            )
+        return found
+
+    def _placed(
+        self, cube: ArrayCube, prefix: list[list[Shape]], used: tuple[Shape, ...]
+    ) -> ir.Expression:
+        """What may come after these items."""
+        index = len(used)
+        options: list[ir.Expression] = [ir.EMPTY] if index >= max(cube.least, 1) else []
+        before = self._writer.layout.comma if used else ir.EMPTY
+        if index < len(prefix) and (cube.most is None or index < cube.most):
+            for value in prefix[index]:
+                if not self._is_among(used, value):
+                    item, rest = (
+                        self._writer.shape(value),
+                        self._placed(cube, prefix, (*used, value)),
+                    )
+                    options.append(ir.sequence(before, item, rest))
+        elif cube.most is None or index < cube.most:
+            left = replace(
+                cube,
+                least=max(cube.least - index, 0),
+                most=None if cube.most is None else cube.most - index,
+            )
+            items = self._kinds(self._writer.schemas.shape(cube.rest), used)
+            options.append(ir.sequence(before, self._run(left, items, frozenset())))
+        return ir.Choice(tuple(options))
 
     def _all_differ(self, cube: ArrayCube) -> bool:
         """Whether items at different places are of different kinds, or values, certainly."""
@@ -131,11 +168,17 @@ class UniqueWriter:
                     )
         return ir.choice(*options)
 
-    def _kinds(self, shape: Shape) -> list[ir.Expression]:
-        """Items of which no two are equal if each comes at most once."""
-        scalars = replace(shape, arrays=(), objects=(), strings=NO_TEXTS, numbers=NO_NUMBERS)
+    def _kinds(self, shape: Shape, used: tuple[Shape, ...]) -> list[ir.Expression]:
+        """Items of which no two are equal, nor one to a used one, if each comes at most once."""
         narrowed = self._writer.schemas.narrowed
-        items = [self._writer.shape(value) for value in _listed(scalars) or []]
+        listed = replace(shape, arrays=(), objects=())
+        if shape.strings.members is None:
+            listed = replace(listed, strings=NO_TEXTS)
+        if shape.numbers.ranges:
+            listed = replace(listed, numbers=NO_NUMBERS)
+        items = [
+            self._writer.shape(v) for v in _listed(listed) or [] if not self._is_among(used, v)
+        ]
         if shape.arrays:
             narrowed[_ONE_ARRAY] = None
             items.append(self._rule(Shape(arrays=shape.arrays)))
@@ -143,17 +186,16 @@ class UniqueWriter:
             told_apart = self._objects(shape.objects)
             narrowed[_DISTINCT_OBJECTS if told_apart else _ONE_OBJECT] = None
             items += told_apart or [self._rule(Shape(objects=shape.objects))]
-        if shape.strings.members is not None:
-            items += [self._writer.shape(v) for v in _listed(Shape(strings=shape.strings)) or []]
-        else:
+        if shape.strings.members is None:
             narrowed[_DISTINCT_SCALARS] = None
             text = shape.strings.expression
-            items += [CANONICAL.string(text, of_class(number)) for number in range(CLASSES)]
+            others = CANONICAL.other_than(t for v in used for t in v.strings.members or ())
+            for number in range(CLASSES):
+                among = ir.intersection(of_class(number), *([others] if used else []))
+                items.append(CANONICAL.string(text, among))
         if shape.numbers.ranges:
             narrowed[_DISTINCT_SCALARS] = None
-            items += self._numbers(shape.numbers)
-        else:
-            items += [self._writer.shape(v) for v in _listed(Shape(numbers=shape.numbers)) or []]
+            items += self._numbers(shape.numbers, used)
         return items
 
     def _objects(self, cubes: tuple[ObjectCube, ...]) -> list[ir.Expression] | None:
@@ -177,16 +219,25 @@ class UniqueWriter:
             return items
         return None
 
+    def _is_among(self, values: tuple[Shape, ...], value: Shape) -> bool:
+        has_nothing = self._writer.schemas.has_nothing
+        return any(not has_nothing(meet(value, other)) for other in values)
+
     def _rule(self, shape: Shape) -> ir.Expression:
         return self._writer.add("item", self._writer.shape(shape))
 
-    def _numbers(self, numbers: NumberSet) -> list[ir.Expression]:
+    def _numbers(self, numbers: NumberSet, used: tuple[Shape, ...]) -> list[ir.Expression]:
         written = self._writer.number(numbers)
-        if any(isinstance(part, ir.Reference) for part in postorder(written)):
-            return [written]  # remainders take rules, of which no class can be made
-        return [
-            ir.Intersection((written, _PLAIN_NUMBER, of_class(number))) for number in range(CLASSES)
+        others = [
+            ir.Complement(self._writer.number(value.numbers))
+            for value in used
+            if value.numbers != NO_NUMBERS
         ]
+        if any(isinstance(part, ir.Reference) for part in postorder(written)):
+            # Remainders take rules, of which no class can be made.
+            return [] if others else [written]
+        facts = (written, _PLAIN_NUMBER, *others)
+        return [ir.Intersection((*facts, of_class(number))) for number in range(CLASSES)]
 
 
 def _is_more_than_strings(shape: Shape) -> bool:

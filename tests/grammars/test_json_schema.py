@@ -254,6 +254,40 @@ def test_contains_counts_however_far():
         assert automaton.accepts(json.dumps([2, *[1] * ones, 2]).encode()) == (4000 <= ones <= 5000)
 
 
+REPEATS = [
+    {"minProperties": 2},
+    {"minProperties": 3, "maxProperties": 3},
+    {"minProperties": 3, "required": ["d"]},
+    {"minProperties": 2, "not": {"patternProperties": {"^x": {"type": "integer"}}}},
+    {"minProperties": 3, "not": {"patternProperties": {"^x": {"type": "integer"}}}},
+    {"not": {"additionalProperties": {"type": "string"}}, "required": ["d"]},
+    {"allOf": [{"not": {"patternProperties": {"^x": {"type": "integer"}}}},
+               {"not": {"patternProperties": {"^b": {"type": "integer"}}}}]},
+    {"allOf": [{"not": {"patternProperties": {"^x": {"type": "integer"}}}},
+               {"not": {"patternProperties": {"a$": {"type": "integer"}}}}]},
+    {"patternProperties": {"^x": {"type": "integer"}}, "maxProperties": 2},
+    {"not": {"propertyNames": {"pattern": "x"}}, "maxProperties": 3, "minProperties": 2},
+    {"not": {"propertyNames": {"pattern": "x"}}, "maxProperties": 2, "required": ["d"]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("key_order", ["schema", "any"])
+@pytest.mark.parametrize("schema", REPEATS, ids=str)
+def test_names_that_come_twice_make_nothing_invalid(schema, key_order):
+    schema = {"type": "object", "properties": {"d": {"type": "integer"}}, **schema}
+    judge = jsonschema.Draft202012Validator(schema)
+    automaton = automaton_of(schema, key_order=key_order)
+    members = ['"d":0', '"x":1', '"x":"s"', '"xa":"s"', '"xa":1', '"b":1', '"b":"s"']
+    accepted = set()
+    for count in range(5):
+        for chosen in itertools.product(members, repeat=count):
+            text = f"{{{','.join(chosen)}}}"
+            if automaton.accepts(text.encode()):
+                accepted.add(count)
+                assert judge.is_valid(json.loads(text)), text
+    assert accepted
+
+
 def test_keys_come_in_the_order_of_the_schema():
     schema = {"required": ["x", "b"], "properties": {"b": {}, "a": {}}}
     automaton = automaton_of(schema)
@@ -306,6 +340,8 @@ def test_numbers_never_overflow_or_round_across_a_bound():
         ({"$ref": "#"}, Unsupported, "/$ref"),
         ({"$schema": "http://example.com/x"}, Unsupported, "/$schema"),
         ({"uniqueItems": True, "prefixItems": [{}, {}]}, Unsupported, None),
+        ({"minProperties": 2, "maxProperties": 2, "type": "object",
+          "not": {"propertyNames": {"pattern": "x"}}}, Unsupported, None),
         ({"AnyOf": []}, Unsupported, "/AnyOf"),
         ({"aditionalProperties": False}, Unsupported, "/aditionalProperties"),
         ({"divisibleBy": 2}, Unsupported, "/divisibleBy"),

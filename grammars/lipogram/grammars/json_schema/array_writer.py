@@ -47,7 +47,8 @@ class ArrayWriter:
         if _is_plain(cube):
             (contains,) = cube.contains
             if contains.most is None and contains.least <= _FEW_WITNESSES:
-                return self._array(self._with_witnesses(cube, contains))
+                items = self._with_witnesses(cube, contains)
+                return self._array(items, may_be_empty=not cube.least and not contains.least)
             if contains.most is not None and contains.least > contains.most:
                 return ir.NOTHING
             if cube.least <= contains.least and cube.most is None:
@@ -70,7 +71,7 @@ class ArrayWriter:
             frozenset(range(contains.least)),
             self._writer.value(cube.rest),
             self._writer.layout.comma,
-            cube.least,
+            max(cube.least, 1),
             cube.most,
             any_order=True,
         )

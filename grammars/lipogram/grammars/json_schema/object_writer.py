@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lipogram.grammars import ir
 from lipogram.grammars.errors import BudgetExceeded, Unsupported
+from lipogram.grammars.json_schema import regular
 from lipogram.grammars.json_schema.distinct import CLASSES, of_class
 from lipogram.grammars.json_schema.regular import ANY_TEXT
 from lipogram.grammars.json_schema.shapes import (
@@ -126,7 +127,7 @@ class ObjectWriter:
         The witnesses come last: a later property of the same name would replace one.
         """
         unnamed = tuple(dict.fromkeys(unnamed))
-        are_apart = all(overlap(a, b) is None for (a, _), (b, _) in combinations(unnamed, 2))
+        are_apart = all(_are_apart(a, b) for (a, _), (b, _) in combinations(unnamed, 2))
         if not are_apart:
             region, value = unnamed[0]
             for other_region, other_value in unnamed[1:]:
@@ -143,6 +144,8 @@ class ObjectWriter:
         least = max(cube.least - len(witnesses), 0)
         if least > len(cube.required):
             least = cube.least  # others are among them, which might have a witness's name
+            if most is not None and most < least:
+                raise Unsupported("not: next to minProperties and maxProperties", keyword="not")
         if self._any_order:
             return self._with_violations(replace(cube, least=least), unnamed, witnesses)
         comma = self._writer.layout.comma
@@ -165,8 +168,13 @@ class ObjectWriter:
         self._writer.schemas.narrowed[_ALL_WITNESSES] = None
         run = self._run(replace(cube, others=others))
         assert isinstance(run, ir.Members)
-        required = run.required | {len(run.items) + i for i in range(len(witnesses))}
-        return replace(run, items=run.items + tuple(witnesses), required=required)
+        count = len(witnesses)
+        return replace(
+            run,
+            items=run.items + tuple(witnesses),
+            required=run.required | {len(run.items) + index for index in range(count)},
+            minimum=count + (cube.least if cube.least > len(cube.required) else 0),
+        )
 
     def _run(self, cube: ObjectCube) -> ir.Expression:
         """The properties of a cube without witnesses, at least one."""
@@ -228,9 +236,7 @@ class ObjectWriter:
         """The names of a region that are not among the named, in their quotation marks."""
         key = self._keys.get((region, named, class_))
         if key is None:
-            facts: list[ir.Expression] = []
-            for sign, keys in sorted(region, key=lambda part: part[1].label):
-                facts.append(keys.expression if sign else keys.outside)
+            facts = _facts(region)
             spelling = self._writer.spelling if class_ is None else CANONICAL
             among = [spelling.other_than(named)] if named else []
             if class_ is not None:
@@ -253,7 +259,7 @@ class ObjectWriter:
         """
         least, most = cube.least, cube.most
         comma = self._writer.layout.comma
-        if least - len(cube.required) > CLASSES:
+        if least - len(cube.named) > CLASSES:
             raise Unsupported(
                 f"minProperties: more than {CLASSES} properties that are not named",
                 keyword="minProperties",
@@ -265,7 +271,7 @@ class ObjectWriter:
             return replace(run, items=run.items + classes)
         more = None if most is None else most - least
         options: list[ir.Expression] = []
-        for count in range(len(cube.required), least):
+        for count in range(max(len(cube.required), least - CLASSES), least):
             missing = least - count
             distinct = ir.Members(
                 classes, frozenset(), ir.NOTHING, comma, missing, missing, any_order=True
@@ -293,6 +299,17 @@ class ObjectWriter:
             run = self._members_of(cube, ir.NOTHING, count, count)
             yield ir.sequence(run, ir.Repeat(more, 0, most - count))
         yield self._members_of(cube, ir.NOTHING, least, most)
+
+
+def _facts(region: Region) -> list[ir.Expression]:
+    parts = sorted(region, key=lambda part: part[1].label)
+    return [keys.expression if sign else keys.outside for sign, keys in parts]
+
+
+def _are_apart(left: Region, right: Region) -> bool:
+    """Whether certainly no name is in both regions."""
+    joined = overlap(left, right)
+    return joined is None or regular.is_empty(ir.Intersection((ANY_TEXT, *_facts(joined))))
 
 
 def _covers(own: Node, value: Node) -> bool:

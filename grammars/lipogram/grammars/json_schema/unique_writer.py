@@ -142,9 +142,9 @@ class UniqueWriter:
         items = [self._writer.shape(value) for value in values]
         if not cube.contains:
             return self._run(cube, items, frozenset())
-        if len(cube.contains) > 1:
+        (contains, *more) = cube.contains
+        if more or contains.start:
             raise Unsupported("uniqueItems: next to several contains", keyword="uniqueItems")
-        (contains,) = cube.contains
         schemas = self._writer.schemas
         counted_shape = schemas.shape(contains.item)
         counted = [

@@ -51,7 +51,7 @@ def parse(
     writer = Writer(schemas, layout(whitespace), spelling(escapes), limits, key_order)
     writer.write(root)
     narrowed = list(schemas.narrowed)
-    if writer.has_bounded_digits:
+    if writer.numbers.narrowed:
         narrowed.append("everywhere: numbers are written with a bounded count of digits")
     return Grammar(writer.rules, "start", Report(tuple(narrowed), tuple(schemas.warnings)))
 

@@ -227,9 +227,9 @@ class UniqueWriter:
         return self._writer.add("item", self._writer.shape(shape))
 
     def _numbers(self, numbers: NumberSet, used: tuple[Shape, ...]) -> list[ir.Expression]:
-        written = self._writer.number(numbers)
+        written = self._writer.numbers.write(numbers)
         others = [
-            ir.Complement(self._writer.number(value.numbers))
+            ir.Complement(self._writer.numbers.write(value.numbers))
             for value in used
             if value.numbers != NO_NUMBERS
         ]

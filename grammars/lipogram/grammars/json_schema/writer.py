@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Literal
 
 from lipogram.grammars import ir
 from lipogram.grammars.errors import BudgetExceeded
 from lipogram.grammars.json_schema.array_writer import ArrayWriter
 from lipogram.grammars.json_schema.digits import DigitLimits, NumberWriter
-from lipogram.grammars.json_schema.numbers import NumberSet
 from lipogram.grammars.json_schema.object_writer import ObjectWriter
 from lipogram.grammars.json_schema.schemas import Schemas
 from lipogram.grammars.json_schema.shapes import NO_NUMBERS, NO_TEXTS, Node, Shape
@@ -19,15 +17,6 @@ KeyOrder = Literal["schema", "any"]
 
 MAX_RULES = 60_000
 _TRUE, _FALSE, _NULL = ir.Literal(b"true"), ir.Literal(b"false"), ir.Literal(b"null")
-
-
-@lru_cache(maxsize=1024)
-def _numbers(numbers: NumberSet, limits: DigitLimits) -> tuple[ir.Expression, bool] | None:
-    """How the set is written and whether that narrows it; None where it takes rules."""
-    rules: dict[str, ir.Expression] = {}
-    writer = NumberWriter(limits, rules)
-    written = writer.write(numbers)
-    return None if rules else (written, writer.narrowed)
 
 
 class Writer:
@@ -45,9 +34,7 @@ class Writer:
         self.layout = layout
         self.spelling = spelling
         self.rules: dict[str, ir.Expression] = {}
-        self._bounded_digits = False
-        self._limits = limits
-        self._numbers = NumberWriter(limits, self.rules)
+        self.numbers = NumberWriter(limits, self.rules)
         self._scalars: dict[ir.Expression, ir.Expression] = {}
         self._same_scalars: dict[int, ir.Expression] = {}
         self._written: dict[Node, ir.Expression] = {}
@@ -100,7 +87,7 @@ class Writer:
         if shape.strings != NO_TEXTS:
             options.append(self.spelling.string(shape.strings.expression))
         if shape.numbers != NO_NUMBERS:
-            options.append(self.number(shape.numbers))
+            options.append(self.numbers.write(shape.numbers))
         if True in shape.booleans:
             options.append(_TRUE)
         if False in shape.booleans:
@@ -109,19 +96,6 @@ class Writer:
             options.append(_NULL)
         options = [option for option in options if option != ir.NOTHING]
         return options[0] if len(options) == 1 else ir.Choice(tuple(options))
-
-    def number(self, numbers: NumberSet) -> ir.Expression:
-        """What stands for a number of the set."""
-        known = _numbers(numbers, self._limits)
-        if known is None:
-            return self._numbers.write(numbers)
-        self._bounded_digits |= known[1]
-        return known[0]
-
-    @property
-    def has_bounded_digits(self) -> bool:
-        """Whether numbers are left out because they have too many digits."""
-        return self._bounded_digits or self._numbers.narrowed
 
     def add(self, what: str, body: ir.Expression) -> ir.Expression:
         """A new rule, referred to."""

@@ -60,7 +60,7 @@ def _keyword(chooser, keyword, depth):
     if keyword in BOUNDS:
         return {keyword: pick([0, 1, 2, -1, 0.5, 1.5, -0.5])}
     if keyword in COUNTS:
-        return {keyword: pick([0, 1, 2])}
+        return {keyword: pick([0, 1, 2, 3])}
     if keyword in NESTING:
         return {keyword: _schema(chooser, depth)}
     if keyword in ("allOf", "anyOf", "oneOf"):

@@ -1,5 +1,6 @@
 """What JSON Schemas mean, keyword by keyword, with `jsonschema` as the judge of values."""
 
+import itertools
 import json
 import time
 from pathlib import Path
@@ -81,6 +82,64 @@ def test_strings_have_one_spelling():
     assert not automaton.is_live(b'"\xff')
 
 
+# By turns plain, and in every escape that JSON has for the character.
+EVERY_WAY = {
+    "a": ["a", "\\u0061"],
+    "/": ["/", "\\/", "\\u002f", "\\u002F"],
+    '"': ['\\"', "\\u0022"],
+    "\n": ["\\n", "\\u000a", "\\u000A"],
+    "é": ["é", "\\u00e9", "\\u00E9"],
+    "\uffff": ["\uffff", "\\uffff", "\\uFfFf"],
+    "😀": ["😀", "\\ud83d\\ude00", "\\uD83D\\uDE00"],
+    "\U0010ffff": ["\U0010ffff", "\\udbff\\udfff"],
+}
+
+
+@pytest.mark.parametrize(
+    ("schema", "is_valid"),
+    [
+        ({"type": "string", "maxLength": 1}, lambda text: True),
+        ({"minLength": 2, "type": "string"}, lambda text: False),
+        ({"pattern": "^[a-z/\\n]$", "type": "string"}, lambda text: text in "a/\n"),
+        ({"pattern": "[^\\u0000-\\uffff]", "type": "string"}, lambda text: ord(text) > 0xFFFF),
+        ({"enum": ["a", "é", "😀"]}, lambda text: text in "aé😀"),
+        ({"not": {"enum": ["a", "é", "😀"]}}, lambda text: text not in "aé😀"),
+        ({"type": "string", "not": {"pattern": "[\\n-é]"}}, lambda text: text not in 'a/"\né'),
+    ],
+    ids=str,
+)
+def test_any_escapes_mean_what_they_spell(schema, is_valid):
+    automaton = automaton_of(schema, escapes="any")
+    for text, ways in EVERY_WAY.items():
+        for way in ways:
+            assert json.loads(f'"{way}"') == text
+            assert automaton.accepts(f'"{way}"'.encode()) == is_valid(text), way
+    for wrong in ("\\x61", "\\u061", "\\ud83d", "\\ude00", "\\ud83d\\u0061", "\n", "\\'"):
+        assert not automaton.accepts(f'"{wrong}"'.encode())
+
+
+def test_declared_names_in_any_spelling_are_the_declared_ones():
+    schema = {"properties": {"a/b": {"const": 1}, "é": {"const": 2}}, "required": ["é"]}
+    automaton = automaton_of(schema, escapes="any")
+    for text in ('{"\\u0061\\/b":1,"\\u00E9":2}', '{"é":2,"\\u0061":3}'):
+        assert automaton.accepts(text.encode())
+    for text in ('{"\\u00e9":2,"\\u0061\\u002Fb":3}', '{"\\u00e9":3}', '{"é":2,"\\u00e9":2}'):
+        assert not automaton.accepts(text.encode())
+    with pytest.raises(GrammarError, match="canonical or any"):
+        json_schema.parse(schema, escapes="all")
+
+
+def test_any_order_still_asks_for_each_key_once():
+    schema = {"properties": {"a": {}, "b": {}, "c": {}}, "required": ["c", "d"]}
+    automaton = automaton_of(schema, key_order="any")
+    for text in (b'{"d":1,"c":1}', b'{"x":0,"c":1,"b":1,"y":0,"d":1,"a":1}'):
+        assert automaton.accepts(text)
+    for text in (b'{"c":1}', b'{"c":1,"d":1,"c":1}', b'{"c":1,"d":1,"d":1}', b'{"c":1,"a":1,"a":1'):
+        assert not automaton.accepts(text)
+    with pytest.raises(GrammarError, match="schema or any"):
+        json_schema.parse(schema, key_order="sorted")
+
+
 def test_declared_names_cannot_be_spelled_otherwise():
     automaton = automaton_of({"properties": {"a": {"const": 1}}})
     assert not automaton.is_live(b'{"\\u0061')
@@ -91,8 +150,142 @@ def test_declared_names_cannot_be_spelled_otherwise():
 def test_duplicate_names_do_not_count_twice():
     closed = {"properties": {"a": {}, "b": {}}, "minProperties": 2, "additionalProperties": False}
     assert not automaton_of(closed).accepts(b'{"a":1,"a":1}')
-    with pytest.raises(Unsupported, match="minProperties"):
-        automaton_of({"minProperties": 3})
+
+
+@pytest.mark.parametrize("key_order", ["schema", "any"])
+def test_properties_that_have_to_come_have_different_names(key_order):
+    schema = {"properties": {"a": {}}, "minProperties": 3, "maxProperties": 4}
+    grammar = json_schema.parse(schema, key_order=key_order)
+    assert any("names differ" in entry for entry in grammar.report.narrowed)
+    automaton = compile(grammar)
+    for text in (b'{"x":1,"y":2,"z":3}', b'{"a":1,"name":2,"id":3}', b'{"a":1,"b":2,"c":3,"d":4}'):
+        assert automaton.accepts(text)
+    for text in (b'{"x":1,"x":2,"z":3}', b'{"a":1,"b":2,"b":3}', b'{"a":1,"b":2}'):
+        assert not automaton.accepts(text)
+    assert not automaton.accepts(b'{"a":1,"b":2,"c":3,"d":4,"e":5}')
+
+
+def test_items_of_known_values_are_unique_however_many():
+    values = [f"value {index}" for index in range(300)]
+    schema = {"items": {"enum": [*values, 1, 1.0, True]}, "uniqueItems": True, "minItems": 2}
+    automaton = automaton_of({**schema, "maxItems": 100})
+    assert automaton.accepts(json.dumps(values[99::-1]).encode())
+    assert automaton.accepts(b'[1, true, "value 7"]')
+    assert not automaton.is_live(json.dumps(values[:101])[:-1].encode())
+    for text in (b'["value 7"]', b'["value 7", 1, "value 7"]', b"[1, 1]", b"[1, 1.0]"):
+        assert not automaton.accepts(text)
+
+
+@pytest.mark.parametrize(
+    ("items", "taken"),
+    [
+        ({"type": "string"}, ["src", "docs", "é", "日本", "", 'a"b']),
+        ({"type": "string", "minLength": 2, "pattern": "^[a-z]+$"}, ["ab", "src", "docs"]),
+        ({"type": "integer"}, [0, 1, -1, 443, 8080]),
+        ({"type": "number"}, [0, 2.5, -3.25, 1000]),
+        ({"type": "integer", "multipleOf": 7}, [14]),
+        ({}, [None, True, False, 1, "a", [1, 1], {"a": 1}]),
+    ],
+    ids=str,
+)
+def test_unique_items_of_unknown_values(items, taken):
+    grammar = json_schema.parse({"items": items, "type": "array", "uniqueItems": True})
+    assert not grammar.report.exact
+    automaton = compile(grammar)
+    assert automaton.accepts(json.dumps(taken, ensure_ascii=False).encode())
+    for value in taken:
+        assert not automaton.accepts(json.dumps([value, value], ensure_ascii=False).encode())
+    assert not automaton.accepts(b"[1, 1.0]")
+    assert not automaton.accepts(b"[0, -0]")
+
+
+@pytest.mark.parametrize("key_order", ["schema", "any"])
+def test_unique_objects_differ_in_a_property_that_all_have(key_order):
+    named = {"properties": {"on": {}, "name": {"type": "string"}}, "required": ["name"]}
+    kinds = {"properties": {"kind": {"enum": ["a", "b", "c"]}}, "required": ["kind"]}
+    for items, taken, repeated in (
+        (named, [{"name": "petId"}, {"on": 1, "name": "limit"}], [{"name": "x"}, {"name": "x"}]),
+        (kinds, [{"kind": k} for k in "cab"], [{"kind": "a"}, {"kind": "b"}, {"kind": "a"}]),
+        ({}, [{"a": 1}], [{"a": 1}, {"a": 1}]),
+    ):
+        schema = {"items": {"type": "object", **items}, "type": "array", "uniqueItems": True}
+        grammar = json_schema.parse(schema, key_order=key_order)
+        assert any("objects differ" in n or "at most one is an object" in n
+                   for n in grammar.report.narrowed)  # fmt: skip
+        automaton = compile(grammar)
+        assert automaton.accepts(json.dumps(taken).encode())
+        assert not automaton.accepts(json.dumps(repeated).encode())
+
+
+def test_items_at_their_places_may_be_unique_by_their_kinds():
+    schema = {"prefixItems": [{"type": "string"}, {"type": "integer"}, {"type": "null"}],
+              "items": False, "uniqueItems": True}  # fmt: skip
+    grammar = json_schema.parse(schema, digits=json_schema.DigitLimits(None, None, None))
+    assert grammar.report.exact
+    assert compile(grammar).accepts(b'["1", 1, null]')
+
+
+def test_items_of_known_values_at_their_places_are_unique():
+    schema = {"prefixItems": [{"type": "boolean"}, {"enum": [True, 1, "a"]}],
+              "uniqueItems": True, "minItems": 1, "maxItems": 4}  # fmt: skip
+    judge = jsonschema.Draft202012Validator(schema)
+    automaton = automaton_of(schema)
+    values = [True, False, 1, "a", "bc", None, 2]
+    for count in range(5):
+        for array in itertools.product(values, repeat=count):
+            assert automaton.accepts(json.dumps(array).encode()) == judge.is_valid(list(array))
+    assert not automaton.accepts(b"[true, 1, null, 2, 3]")
+
+
+def test_contains_next_to_unique_items():
+    schema = {"items": {"enum": ["a", "b", "c", 1]}, "uniqueItems": True,
+              "contains": {"type": "string"}, "minContains": 1, "maxContains": 2}  # fmt: skip
+    automaton = automaton_of(schema)
+    for text in (b'["c"]', b'[1, "a"]', b'["b", 1, "c"]'):
+        assert automaton.accepts(text)
+    for text in (b"[]", b"[1]", b'["a", "b", "c"]', b'["a", "a"]'):
+        assert not automaton.accepts(text)
+
+
+def test_contains_counts_however_far():
+    schema = {"contains": {"const": 1}, "minContains": 4000, "maxContains": 5000}
+    automaton = automaton_of({**schema, "items": {"enum": [1, 2]}})
+    for ones in (3999, 4000, 5000, 5001):
+        assert automaton.accepts(json.dumps([2, *[1] * ones, 2]).encode()) == (4000 <= ones <= 5000)
+
+
+REPEATS = [
+    {"minProperties": 2},
+    {"minProperties": 3, "maxProperties": 3},
+    {"minProperties": 3, "required": ["d"]},
+    {"minProperties": 2, "not": {"patternProperties": {"^x": {"type": "integer"}}}},
+    {"minProperties": 3, "not": {"patternProperties": {"^x": {"type": "integer"}}}},
+    {"not": {"additionalProperties": {"type": "string"}}, "required": ["d"]},
+    {"allOf": [{"not": {"patternProperties": {"^x": {"type": "integer"}}}},
+               {"not": {"patternProperties": {"^b": {"type": "integer"}}}}]},
+    {"allOf": [{"not": {"patternProperties": {"^x": {"type": "integer"}}}},
+               {"not": {"patternProperties": {"a$": {"type": "integer"}}}}]},
+    {"patternProperties": {"^x": {"type": "integer"}}, "maxProperties": 2},
+    {"not": {"propertyNames": {"pattern": "x"}}, "maxProperties": 3, "minProperties": 2},
+    {"not": {"propertyNames": {"pattern": "x"}}, "maxProperties": 2, "required": ["d"]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("key_order", ["schema", "any"])
+@pytest.mark.parametrize("schema", REPEATS, ids=str)
+def test_names_that_come_twice_make_nothing_invalid(schema, key_order):
+    schema = {"type": "object", "properties": {"d": {"type": "integer"}}, **schema}
+    judge = jsonschema.Draft202012Validator(schema)
+    automaton = automaton_of(schema, key_order=key_order)
+    members = ['"d":0', '"x":1', '"x":"s"', '"xa":"s"', '"xa":1', '"b":1', '"b":"s"']
+    accepted = set()
+    for count in range(5):
+        for chosen in itertools.product(members, repeat=count):
+            text = f"{{{','.join(chosen)}}}"
+            if automaton.accepts(text.encode()):
+                accepted.add(count)
+                assert judge.is_valid(json.loads(text)), text
+    assert accepted
 
 
 def test_keys_come_in_the_order_of_the_schema():
@@ -146,7 +339,9 @@ def test_numbers_never_overflow_or_round_across_a_bound():
         ({"$ref": "http://example.com/x"}, Unsupported, "/$ref"),
         ({"$ref": "#"}, Unsupported, "/$ref"),
         ({"$schema": "http://example.com/x"}, Unsupported, "/$schema"),
-        ({"uniqueItems": True}, Unsupported, None),
+        ({"uniqueItems": True, "prefixItems": [{}, {}]}, Unsupported, None),
+        ({"minProperties": 2, "maxProperties": 2, "type": "object",
+          "not": {"propertyNames": {"pattern": "x"}}}, Unsupported, None),
         ({"AnyOf": []}, Unsupported, "/AnyOf"),
         ({"aditionalProperties": False}, Unsupported, "/aditionalProperties"),
         ({"divisibleBy": 2}, Unsupported, "/divisibleBy"),

@@ -8,6 +8,9 @@ import time
 import pytest
 
 from laws.oracle import AB, Oracle, random_regular
+from laws.test_masks import allowed
+from lipogram.decoding.masking import Masker
+from lipogram.decoding.vocabulary import Vocabulary
 from lipogram.grammars import Budget, EmptyLanguage, GrammarError, compile, ir
 
 LIMIT = 6
@@ -121,7 +124,29 @@ def test_runs_are_what_their_definition_says(block: int) -> None:
     assert alive > 4
 
 
-def run(members: ir.Members, budget: Budget | None = None):  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize("block", range(4))
+def test_masks_of_runs_equal_brute_force(block: int) -> None:
+    tokens = [b"", b"a", b"b", b"ab", b"ba", b"bb", b"aab", b"abab"]
+    for seed in range(20 * block, 20 * block + 20):
+        members = random_members(seed)
+        shared = {"dead": ir.NOTHING, "maybe": ir.optional(B), "nested": B}
+        oracle = Oracle(
+            ir.Grammar({**written_out(members), **shared, "start": ir.Reference("[] 0")}, "start"),
+            LIMIT,
+        )
+        if not oracle.productive["start"]:
+            continue
+        automaton = compile(ir.Grammar({"start": members, **shared}, "start"))
+        masker = Masker(automaton, Vocabulary.from_tokens(tokens, eos_ids=(0,)))
+        for prefix in sorted(p for p in oracle.prefixes if len(p) <= LIMIT - 4):
+            state = automaton.walk(automaton.start(), prefix)
+            assert state is not None
+            expected = {i for i, t in enumerate(tokens) if t and prefix + t in oracle.prefixes}
+            expected |= {0} if prefix in oracle.members else set()
+            assert allowed(masker, state) == expected, (seed, prefix)
+
+
+def run(members: ir.Members, budget: Budget | None = None):
     return compile(ir.Grammar({"start": members}, "start"), budget=budget)
 
 
@@ -163,4 +188,4 @@ def test_counts_are_not_unrolled() -> None:
 
 def test_runs_are_not_regular_expressions() -> None:
     with pytest.raises(GrammarError, match="members"):
-        run(ir.Complement(ir.Members((A,))))  # type: ignore[arg-type]
+        run(ir.Complement(ir.Members((A,))))

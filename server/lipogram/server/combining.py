@@ -133,5 +133,12 @@ def _renamed(expression: ir.Expression, prefix: str) -> ir.Expression:
             return ir.Choice(tuple(_renamed(option, prefix) for option in options))
         case ir.Repeat(item) | ir.Complement(item):
             return dataclasses.replace(expression, item=_renamed(item, prefix))
+        case ir.Members(items):
+            return dataclasses.replace(
+                expression,
+                items=tuple(_renamed(item, prefix) for item in items),
+                others=_renamed(expression.others, prefix),
+                separator=_renamed(expression.separator, prefix),
+            )
         case _:
             return expression

@@ -10,27 +10,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lipogram.grammars.errors import EmptyLanguage
+from lipogram.grammars.errors import EmptyLanguage, GrammarError
 from lipogram.grammars.ir import Grammar, Report
 from lipogram.grammars.json_schema.digits import DigitLimits
 from lipogram.grammars.json_schema.document import Document, load
 from lipogram.grammars.json_schema.schemas import Schemas
 from lipogram.grammars.json_schema.shapes import Node, node
-from lipogram.grammars.json_schema.text import Whitespace, layout
-from lipogram.grammars.json_schema.writer import Writer
+from lipogram.grammars.json_schema.text import Escapes, Whitespace, layout, spelling
+from lipogram.grammars.json_schema.writer import KeyOrder, Writer
 
-__all__ = ["DigitLimits", "Whitespace", "parse"]
+__all__ = ["DigitLimits", "Escapes", "KeyOrder", "Whitespace", "parse"]
 
 
 def parse(
     schema: dict[str, Any] | bool | str,
     *,
+    key_order: KeyOrder = "schema",
     whitespace: Whitespace = "bounded",
+    escapes: Escapes = "canonical",
     digits: DigitLimits | None = None,
     supplied: Mapping[str, Any] | None = None,
 ) -> Grammar:
-    """The JSON texts of the values that the schema accepts, keys in the schema's order.
+    """The JSON texts of the values that the schema accepts.
 
+    Keys come in the schema's order, or in `any`; strings in one spelling, or with `any` escapes.
     `supplied` are further documents by URI that references may lead to; nothing is fetched.
     Raises GrammarError for what is not a schema, Unsupported for what has no exact form,
     EmptyLanguage where no value satisfies it, BudgetExceeded for what is too large; each has
@@ -42,7 +45,10 @@ def parse(
     root = node(True, document.root)
     if schemas.is_empty(root):
         raise EmptyLanguage("no value satisfies the schema", pointer=_culprit(schemas, root))
-    writer = Writer(schemas, layout(whitespace), digits or DigitLimits())
+    if key_order not in ("schema", "any"):
+        raise GrammarError(f"expected key_order to be schema or any, found {key_order!r}")
+    limits = digits or DigitLimits()
+    writer = Writer(schemas, layout(whitespace), spelling(escapes), limits, key_order)
     writer.write(root)
     narrowed = list(schemas.narrowed)
     if writer.numbers.narrowed:

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING
 
 from lipogram.grammars import ir
 from lipogram.grammars.errors import Unsupported
-from lipogram.grammars.json_schema.numbers import NumberSet
 from lipogram.grammars.json_schema.shapes import (
     NEVER,
     ArrayCube,
     Contains,
     Node,
-    Shape,
     both,
-    texts_of,
 )
+from lipogram.grammars.json_schema.unique_writer import UniqueWriter
 
 if TYPE_CHECKING:
     from lipogram.grammars.json_schema.writer import Writer
 
 MAX_COUNTER_STATES = 3_000
-MAX_UNIQUE_VALUES = 8
+_FEW_WITNESSES = 3
 _CHAINED = 8
+_OPEN, _CLOSE = ir.Literal(b"["), ir.Literal(b"]")
 
 
 class ArrayWriter:
@@ -31,19 +31,73 @@ class ArrayWriter:
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
+        self._unique = UniqueWriter(writer)
 
     def write(self, cube: ArrayCube) -> ir.Expression:
         """The arrays of the cube."""
         if cube.unique and (cube.most is None or cube.most > 1):
-            return self._unique_array(cube)
-        if cube.contains:
-            return self._counted_array(cube)
+            items = self._unique.items(cube)
+            if items is None:
+                return self.write(replace(cube, unique=False))
+            needed = cube.least or any(contains.least for contains in cube.contains)
+            return self._array(items, may_be_empty=not needed)
+        if not cube.contains:
+            items = self._items(cube) if cube.most != 0 else ir.NOTHING
+            return self._array(items, may_be_empty=not cube.least)
+        if _is_plain(cube):
+            (contains,) = cube.contains
+            if contains.most is None and contains.least <= _FEW_WITNESSES:
+                items = self._with_witnesses(cube, contains)
+                return self._array(items, may_be_empty=not cube.least and not contains.least)
+            if contains.most is not None and contains.least > contains.most:
+                return ir.NOTHING
+            if cube.least <= contains.least and cube.most is None:
+                return self._alternating(cube, contains)
+        return self._counted_array(cube)
+
+    def _array(self, items: ir.Expression, *, may_be_empty: bool = False) -> ir.Expression:
+        """An array of these items, at least one, or an empty one."""
+        gap = self._writer.layout.inside
+        if items == ir.NOTHING:
+            return ir.sequence(_OPEN, gap, _CLOSE) if may_be_empty else ir.NOTHING
+        inner = ir.Sequence((items, gap))
+        return ir.Sequence((_OPEN, gap, ir.optional(inner) if may_be_empty else inner, _CLOSE))
+
+    def _with_witnesses(self, cube: ArrayCube, contains: Contains) -> ir.Expression:
+        """So many items that the schema is for, among any others."""
+        witness = self._writer.value(both(cube.rest, contains.item))
+        return ir.Members(
+            (witness,) * contains.least,
+            frozenset(range(contains.least)),
+            self._writer.value(cube.rest),
+            self._writer.layout.comma,
+            max(cube.least, 1),
+            cube.most,
+            any_order=True,
+        )
+
+    def _alternating(self, cube: ArrayCube, contains: Contains) -> ir.Expression:
+        """Each of the items that count, after any of those that do not."""
+        comma = self._writer.layout.comma
+        counted = self._writer.value(both(cube.rest, contains.item))
+        rest = cube.rest if contains.most is None else both(cube.rest, _against(contains))
+        other = self._writer.value(rest)
+        more = ir.Repeat(ir.sequence(comma, other))
         options: list[ir.Expression] = []
-        if cube.least == 0:
-            options.append(self._writer.hollow(b"[", b"]"))
-        if cube.most != 0:
-            options.append(self._writer.enclosed(b"[", self._items(cube), b"]"))
-        return ir.choice(*options)
+        if contains.most != 0:
+            most = None if contains.most is None else contains.most - 1
+            following = ir.sequence(more, comma, counted)
+            options.append(
+                ir.sequence(
+                    ir.Repeat(ir.sequence(other, comma)),
+                    counted,
+                    ir.Repeat(following, max(contains.least - 1, 0), most),
+                    more,
+                )
+            )
+        if not contains.least:
+            options.append(ir.sequence(other, more))
+        return self._array(ir.Choice(tuple(options)), may_be_empty=not contains.least)
 
     def _items(self, cube: ArrayCube) -> ir.Expression:
         """At least one item, as many as the cube asks for."""
@@ -100,41 +154,16 @@ class ArrayWriter:
             for c, n in zip(cube.contains, counts, strict=True)
         ):
             gap = self._writer.layout.inside
-            closing = ir.sequence(gap, ir.Literal(b"]"))
-            options.append(self._writer.hollow(b"[", b"]") if index == 0 else closing)
+            closing = ir.sequence(gap, _CLOSE)
+            options.append(ir.sequence(_OPEN, closing) if index == 0 else closing)
         if cube.most is None or index < cube.most:
             before = self._writer.layout.comma
             if index == 0:
-                before = ir.sequence(ir.Literal(b"["), self._writer.layout.inside)
+                before = ir.sequence(_OPEN, self._writer.layout.inside)
             for item, following in _next_items(cube, index, counts):
                 rest = f"{name} {min(index + 1, last)} {following}"
                 options.append(ir.sequence(before, self._writer.value(item), ir.Reference(rest)))
         return ir.choice(*options)
-
-    def _unique_array(self, cube: ArrayCube) -> ir.Expression:
-        """Items of a small finite set: one rule for each set of those that are left."""
-        shape = self._writer.schemas.shape(cube.rest)
-        values = _listed(shape)
-        if values is None or cube.prefix or cube.contains or len(values) > MAX_UNIQUE_VALUES:
-            raise Unsupported(
-                f"uniqueItems: compiled only for items of at most {MAX_UNIQUE_VALUES} known values",
-                keyword="uniqueItems",
-            )
-        name = self._writer.fresh("unique")
-        count = len(values)
-        for used in range(2**count):
-            size = used.bit_count()
-            options: list[ir.Expression] = []
-            if size >= cube.least:
-                options.append(ir.EMPTY)
-            if cube.most is None or size < cube.most:
-                for index, value in enumerate(values):
-                    if not used >> index & 1:
-                        rest = ir.Reference(f"{name} {used | 1 << index}")
-                        comma = self._writer.layout.comma if used else ir.EMPTY
-                        options.append(ir.sequence(comma, self._writer.shape(value), rest))
-            self._writer.rules[f"{name} {used}"] = ir.choice(*options)
-        return self._writer.enclosed(b"[", ir.Reference(f"{name} 0"), b"]")
 
 
 def _next_items(
@@ -160,22 +189,21 @@ def _ways(contains: Contains, count: int, index: int) -> list[tuple[Node, int]]:
         if count >= contains.least:
             return [((), count)]
         return [(contains.item, count + 1), ((), count)]
+    if contains.item == NEVER:
+        return [((), count)]
+    return [(contains.item, min(count + 1, contains.most + 1)), (_against(contains), count)]
+
+
+def _against(contains: Contains) -> Node:
+    """What an item has to satisfy that does not count."""
     against: Node = tuple((not sign, place) for sign, place in contains.item)
     if len(against) > 1:
         raise Unsupported("contains: a count of several schemas at once", keyword="contains")
-    if not contains.item:
-        against = NEVER
-    elif contains.item == NEVER:
-        return [((), count)]
-    return [(contains.item, min(count + 1, contains.most + 1)), (against, count)]
+    if contains.item == NEVER:
+        return ()
+    return against or NEVER
 
 
-def _listed(shape: Shape) -> list[Shape] | None:
-    """Each member of a finite shape of scalars; None where it is not one."""
-    if shape.arrays or shape.objects or shape.numbers.ranges or shape.strings.members is None:
-        return None
-    found = [Shape(null=True)] * shape.null
-    found += [Shape(booleans=frozenset({value})) for value in shape.booleans]
-    found += [Shape(numbers=NumberSet(frozenset({p}))) for p in sorted(shape.numbers.points)]
-    found += [Shape(strings=texts_of([text])) for text in shape.strings.members]
-    return found
+def _is_plain(cube: ArrayCube) -> bool:
+    """Whether all items are alike, and one schema is counted among them."""
+    return not cube.prefix and len(cube.contains) == 1 and not cube.contains[0].start

@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from lipogram.grammars import ir
 from lipogram.grammars.errors import BudgetExceeded
 from lipogram.grammars.json_schema.array_writer import ArrayWriter
 from lipogram.grammars.json_schema.digits import DigitLimits, NumberWriter
-from lipogram.grammars.json_schema.numbers import NumberSet
 from lipogram.grammars.json_schema.object_writer import ObjectWriter
 from lipogram.grammars.json_schema.schemas import Schemas
-from lipogram.grammars.json_schema.shapes import NO_TEXTS, Node, Shape
-from lipogram.grammars.json_schema.text import Layout, string
+from lipogram.grammars.json_schema.shapes import NO_NUMBERS, NO_TEXTS, Node, Shape
+from lipogram.grammars.json_schema.text import Layout, Spelling
+
+KeyOrder = Literal["schema", "any"]
 
 MAX_RULES = 60_000
+_TRUE, _FALSE, _NULL = ir.Literal(b"true"), ir.Literal(b"false"), ir.Literal(b"null")
 
 
 class Writer:
     """Writes nodes as rules, each once."""
 
-    def __init__(self, schemas: Schemas, layout: Layout, limits: DigitLimits) -> None:
+    def __init__(
+        self,
+        schemas: Schemas,
+        layout: Layout,
+        spelling: Spelling,
+        limits: DigitLimits,
+        key_order: KeyOrder,
+    ) -> None:
         self.schemas = schemas
         self.layout = layout
+        self.spelling = spelling
         self.rules: dict[str, ir.Expression] = {}
         self.numbers = NumberWriter(limits, self.rules)
         self._scalars: dict[ir.Expression, ir.Expression] = {}
+        self._same_scalars: dict[int, ir.Expression] = {}
         self._written: dict[Node, ir.Expression] = {}
         self._pending: list[tuple[str, Shape]] = []
         self._arrays = ArrayWriter(self)
-        self._objects = ObjectWriter(self)
+        self.objects = ObjectWriter(self, any_order=key_order == "any")
         self._added = 0
 
     def write(self, root: Node) -> None:
@@ -42,45 +55,47 @@ class Writer:
 
     def value(self, of: Node) -> ir.Expression:
         """What stands for a value that satisfies the node."""
-        if of not in self._written:
+        written = self._written.get(of)
+        if written is None:
             shape = self.schemas.shape(of)
             if shape.arrays or shape.objects:
                 name = f"value {len(self._written)}"
-                self._written[of] = ir.Reference(name)
+                written = ir.Reference(name)
                 self._pending.append((name, shape))
             else:
-                self._written[of] = self.scalar(self.shape(shape))
-        return self._written[of]
+                written = self.scalar(self.shape(shape))
+            self._written[of] = written
+        return written
 
     def scalar(self, expression: ir.Expression) -> ir.Expression:
         """One rule for all places that have the same expression, so that they share its states."""
-        if isinstance(expression, ir.Literal) or expression == ir.NOTHING:
+        if isinstance(expression, ir.Literal | ir.Reference) or expression == ir.NOTHING:
             return expression
-        if expression not in self._scalars:
-            self._scalars[expression] = self.add("scalar", expression)
-        return self._scalars[expression]
+        found = self._same_scalars.get(id(expression))  # to compare by content takes much longer
+        if found is None:
+            found = self._scalars.get(expression)
+            if found is None:
+                found = self._scalars[expression] = self.add("scalar", expression)
+                self._same_scalars[id(expression)] = found
+        return found
 
     def shape(self, shape: Shape) -> ir.Expression:
         """What stands for a member of the shape."""
         options: list[ir.Expression] = []
-        options.extend(self._objects.write(cube) for cube in shape.objects)
-        options.extend(self._arrays.write(cube) for cube in shape.arrays)
+        options.extend([self.objects.write(cube) for cube in shape.objects])
+        options.extend([self._arrays.write(cube) for cube in shape.arrays])
         if shape.strings != NO_TEXTS:
-            options.append(string(shape.strings.expression))
-        if shape.numbers != NumberSet():
+            options.append(self.spelling.string(shape.strings.expression))
+        if shape.numbers != NO_NUMBERS:
             options.append(self.numbers.write(shape.numbers))
-        words = [b"true" if value else b"false" for value in sorted(shape.booleans, reverse=True)]
-        options.extend(map(ir.Literal, words + [b"null"] * shape.null))
-        return ir.choice(*(option for option in options if option != ir.NOTHING))
-
-    def enclosed(self, opening: bytes, inner: ir.Expression, closing: bytes) -> ir.Expression:
-        """An array or object that is not empty."""
-        gap = self.layout.inside
-        return ir.sequence(ir.Literal(opening), gap, inner, gap, ir.Literal(closing))
-
-    def hollow(self, opening: bytes, closing: bytes) -> ir.Expression:
-        """An empty array or object."""
-        return ir.sequence(ir.Literal(opening), self.layout.inside, ir.Literal(closing))
+        if True in shape.booleans:
+            options.append(_TRUE)
+        if False in shape.booleans:
+            options.append(_FALSE)
+        if shape.null:
+            options.append(_NULL)
+        options = [option for option in options if option != ir.NOTHING]
+        return options[0] if len(options) == 1 else ir.Choice(tuple(options))
 
     def add(self, what: str, body: ir.Expression) -> ir.Expression:
         """A new rule, referred to."""

@@ -117,11 +117,17 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """Rules by name, the one to start from, and the front-end's report."""
+    """Rules by name, the one to start from, and the front-end's report.
+
+    `lexemes` names rules, regular and never empty, that are read by maximal munch: where a text of
+    one ends, the next byte of the whole text, if there is one, extends none of the lexemes that are
+    in progress there in any parse, this one included.
+    """
 
     rules: Mapping[str, Expression]
     start: str
     report: Report = field(default_factory=Report)
+    lexemes: frozenset[str] = frozenset()
 
 
 EMPTY = Literal(b"")
@@ -196,3 +202,12 @@ def chars(ranges: Iterable[tuple[int, int]]) -> Expression:
 def one_of(characters: str) -> Expression:
     """Any one of these characters."""
     return chars((ord(c), ord(c)) for c in characters)
+
+
+def special(name: str) -> Literal:
+    """A special token, which no text can spell: its name between two bytes that UTF-8 never has.
+
+    `name` is the token's own text, such as `<|im_end|>`, or `[id]` with the id in decimal. What
+    reads the automaton through a vocabulary takes the three parts for that one token.
+    """
+    return Literal(b"\xff" + name.encode() + b"\xff")

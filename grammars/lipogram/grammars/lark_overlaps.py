@@ -1,0 +1,226 @@
+"""Lexemes of a Lark grammar that may run into their neighbours, shown by example.
+
+The search looks at ASCII texts and at so many states of each terminal; what it finds is true.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from lipogram.grammars import ir
+from lipogram.grammars import lark_tree as tree
+from lipogram.grammars.automaton import Automaton, State, compile
+from lipogram.grammars.errors import GrammarError
+from lipogram.grammars.lark_neighbours import Neighbours
+from lipogram.grammars.lark_source import LarkSource
+from lipogram.grammars.lark_terminals import Terminals
+
+_MAX_LEXEMES = 200
+_MAX_STATES = 48
+_MAX_PAIRS = 400
+_SHOWN = 3
+_ASCII = (*range(0x20, 0x7F), 0x0A, 0x09, 0x0D)
+_WORD = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
+
+
+@dataclass(frozen=True, slots=True)
+class _Terminal:
+    """A lexeme with more than one text; `ends` are the states where one may end, by a text."""
+
+    automaton: Automaton
+    ends: dict[State, bytes]
+    goes_on: frozenset[int]  # bytes after the end of one text that go on to another
+
+
+class Overlaps:
+    """Finds the pairs among neighbouring lexemes."""
+
+    def __init__(self, source: LarkSource, terminals: Terminals, neighbours: Neighbours) -> None:
+        self._source = source
+        self._terminals = terminals
+        self._neighbours = neighbours
+        self._known: dict[int, _Terminal | None] = {}
+        self._automata: dict[int, Automaton | None] = {}
+        self._firsts: dict[int, frozenset[int]] = {}
+
+    def warnings(self) -> Iterator[str]:
+        """At most one for texts that overrun, and one for words without an end."""
+        if len(self._neighbours.lexemes) <= _MAX_LEXEMES:
+            yield from _few(list(self._overruns()))
+            yield from _few(list(self._words()))
+
+    def _overruns(self) -> Iterator[str]:
+        for first, second in self._neighbours.pairs():
+            terminal = self._terminal(first)
+            if terminal is None or terminal.goes_on.isdisjoint(self._first_bytes(second)):
+                continue
+            example = self._example(terminal, second)
+            if example is not None:
+                yield self._overrun(first, second, *example)
+
+    def _overrun(self, first: int, second: int, begun: bytes, taken: bytes, rest: bytes) -> str:
+        nodes = self._neighbours.lexemes
+        name, after = self._name(nodes[first]), self._name(nodes[second])
+        where = self._source.where(_offset(nodes[first]))
+        if isinstance(nodes[second], tree.Text) and not rest and len(taken) > 1:
+            return (
+                f"{where}: {name} may itself hold the {after} that is to follow it; "
+                f"where the first one is meant to end it, write a rule [suffix={after}]"
+            )
+        text, longest = _shown(begun + taken + rest), _shown(begun + taken)
+        return f"{where}: in {text} the {name} before {after} may be longer, up to {longest}"
+
+    def _words(self) -> Iterator[str]:
+        """Words directly before what would make them longer words, in the eyes of a lexer."""
+        lexemes = self._neighbours.lexemes
+        for first, second in self._neighbours.pairs():
+            word = lexemes[first]
+            if not (isinstance(word, tree.Text) and _WORD.fullmatch(word.text)):
+                continue
+            following = self._first_bytes(second)
+            for number in range(len(lexemes)):
+                example = self._glued(word.text, following, number)
+                if example is not None:
+                    yield (
+                        f"{self._source.where(word.at)}: {_shown(word.text.encode())} may be "
+                        f"followed by {self._name(lexemes[second])} without a space, "
+                        f"as in {_shown(example)}, which could be one {self._name(lexemes[number])}"
+                    )
+                    break
+
+    def _glued(self, word: str, following: frozenset[int], number: int) -> bytes | None:
+        """The word and a byte of what follows, if together they begin a text of the lexeme."""
+        terminal = self._terminal(number)
+        if terminal is None:
+            return None
+        automaton = terminal.automaton
+        state = automaton.walk(automaton.start(), word.encode())
+        if state is None or not automaton.is_complete(state):
+            return None
+        further = automaton.next_bytes(state)
+        glued = sorted(byte for byte in further & following if 0x20 < byte < 0x7F)
+        letters = [byte for byte in glued if chr(byte).isalpha()]
+        if 0x20 in further or not glued:  # free text is no word
+            return None
+        return word.encode() + bytes(((letters or glued)[0],))
+
+    def _example(self, terminal: _Terminal, second: int) -> tuple[bytes, bytes, bytes] | None:
+        """A text of the first, what it may take of the second, and the rest of the second."""
+        other = self._automaton(second)
+        if other is None:
+            return None
+        ours = terminal.automaton
+        seen: dict[tuple[State, State], tuple[bytes, bytes]] = {}
+        todo: deque[tuple[State, State]] = deque()
+        for state, text in terminal.ends.items():
+            seen[state, other.start()] = text, b""
+            todo.append((state, other.start()))
+        while todo and len(seen) < _MAX_PAIRS:
+            pair = todo.popleft()
+            begun, taken = seen[pair]
+            if taken and ours.is_complete(pair[0]):
+                return begun, taken, other.shortest(pair[1])
+            both = ours.next_bytes(pair[0]) & other.next_bytes(pair[1])
+            for byte in (byte for byte in _ASCII if byte in both):
+                successor = ours.step(pair[0], byte), other.step(pair[1], byte)
+                if successor[0] is None or successor[1] is None:
+                    continue
+                following = successor[0], successor[1]
+                if following not in seen:
+                    seen[following] = begun, taken + bytes((byte,))
+                    todo.append(following)
+        return None
+
+    def _terminal(self, number: int) -> _Terminal | None:
+        """None for a plain text, too: it goes on nowhere."""
+        if number not in self._known:
+            is_text = isinstance(self._neighbours.lexemes[number], tree.Text)
+            automaton = None if is_text else self._automaton(number)
+            self._known[number] = None if automaton is None else _explored(automaton)
+        return self._known[number]
+
+    def _first_bytes(self, number: int) -> frozenset[int]:
+        if number not in self._firsts:
+            node = self._neighbours.lexemes[number]
+            if isinstance(node, tree.Text) and not node.ignore_case:
+                found = frozenset(node.text.encode()[:1])
+            else:
+                automaton = self._automaton(number)
+                empty = frozenset[int]()
+                found = empty if automaton is None else automaton.next_bytes(automaton.start())
+            self._firsts[number] = found
+        return self._firsts[number]
+
+    def _automaton(self, number: int) -> Automaton | None:
+        """None for a lexeme that is not regular, too large, or a rule with attributes."""
+        if number not in self._automata:
+            language = regular(self._terminals, self._neighbours.lexemes[number])
+            automaton = None
+            if language is not None:
+                with suppress(GrammarError):
+                    automaton = compile(ir.Grammar({"lexeme": language}, "lexeme"))
+            self._automata[number] = automaton
+        return self._automata[number]
+
+    def _name(self, node: tree.Node) -> str:
+        match node:
+            case tree.Text(text):
+                return _shown(text.encode())
+            case tree.Name(name):
+                return name
+            case tree.Pattern(pattern, flags):
+                return f"/{pattern}/{flags}"
+            case tree.Span(low, high):
+                return f"{json.dumps(low)}..{json.dumps(high)}"
+            case _:
+                return "lexeme"
+
+
+def regular(terminals: Terminals, node: tree.Node) -> ir.Expression | None:
+    """The lexeme's language; None for one that is not regular, too large, or a rule's."""
+    if isinstance(node, tree.Embedded | tree.Special):
+        return None
+    if isinstance(node, tree.Name) and not tree.is_terminal_name(node.name):
+        return None
+    with suppress(GrammarError):
+        return terminals.regular(node)
+    return None
+
+
+def _explored(automaton: Automaton) -> _Terminal:
+    texts = {automaton.start(): b""}
+    todo = deque(texts)
+    ends: dict[State, bytes] = {}
+    goes_on: set[int] = set()
+    while todo:
+        state = todo.popleft()
+        following = automaton.next_bytes(state)
+        if automaton.is_complete(state):
+            ends[state] = texts[state]
+            goes_on |= following
+        for byte in (byte for byte in _ASCII if byte in following):
+            successor = automaton.step(state, byte)
+            if successor is not None and successor not in texts and len(texts) < _MAX_STATES:
+                texts[successor] = texts[state] + bytes((byte,))
+                todo.append(successor)
+    return _Terminal(automaton, ends, frozenset(goes_on))
+
+
+def _offset(lexeme: tree.Node) -> int:
+    assert isinstance(lexeme, tree.Name | tree.Text | tree.Pattern | tree.Span)
+    return lexeme.at
+
+
+def _shown(text: bytes) -> str:
+    return json.dumps(text.decode(errors="backslashreplace"), ensure_ascii=False)
+
+
+def _few(found: list[str]) -> Iterator[str]:
+    yield from found[:_SHOWN]
+    if len(found) > _SHOWN:
+        yield f"{found[_SHOWN].split(': ')[0]}: and {len(found) - _SHOWN} more such places"

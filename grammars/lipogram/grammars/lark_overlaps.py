@@ -24,8 +24,8 @@ _MAX_LEXEMES = 200
 _MAX_STATES = 48
 _MAX_PAIRS = 400
 _SHOWN = 3
-_ASCII = (*range(0x20, 0x7F), 0x0A, 0x09, 0x0D)
-_WORD = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
+_ASCII = (*b"axyzA1", *range(0x20, 0x7F), *b"\n\t\r")  # examples read well with these first
+_WORD = re.compile(r"[A-Za-z_][A-Za-z_0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,41 +55,46 @@ class Overlaps:
             yield from _few(list(self._words()))
 
     def _overruns(self) -> Iterator[str]:
+        lexemes = self._neighbours.lexemes
         for first, second in self._neighbours.pairs():
             terminal = self._terminal(first)
             if terminal is None or terminal.goes_on.isdisjoint(self._first_bytes(second)):
                 continue
-            example = self._example(terminal, second)
-            if example is not None:
-                yield self._overrun(first, second, *example)
+            name, after = _name(lexemes[first]), _name(lexemes[second])
+            where = self._source.where(_offset(lexemes[first]))
+            if self._holds(terminal, lexemes[second]):
+                yield (
+                    f"{where}: {name} may itself hold the {after} that is to follow it; "
+                    f"where the first {after} is meant to end it, write a rule [suffix={after}]"
+                )
+            elif example := self._example(terminal, second):
+                text, longest = example
+                yield f"{where}: in {text} the {name} before {after} may be longer, up to {longest}"
 
-    def _overrun(self, first: int, second: int, begun: bytes, taken: bytes, rest: bytes) -> str:
-        nodes = self._neighbours.lexemes
-        name, after = self._name(nodes[first]), self._name(nodes[second])
-        where = self._source.where(_offset(nodes[first]))
-        if isinstance(nodes[second], tree.Text) and not rest and len(taken) > 1:
-            return (
-                f"{where}: {name} may itself hold the {after} that is to follow it; "
-                f"where the first one is meant to end it, write a rule [suffix={after}]"
-            )
-        text, longest = _shown(begun + taken + rest), _shown(begun + taken)
-        return f"{where}: in {text} the {name} before {after} may be longer, up to {longest}"
+    def _holds(self, terminal: _Terminal, marker: tree.Node) -> bool:
+        """Whether a text of the terminal may end with the whole marker."""
+        if not isinstance(marker, tree.Text) or len(marker.text) < 2:
+            return False
+        automaton, text = terminal.automaton, marker.text.encode()
+        after = (automaton.walk(state, text) for state in terminal.ends)
+        return any(state is not None and automaton.is_complete(state) for state in after)
 
     def _words(self) -> Iterator[str]:
         """Words directly before what would make them longer words, in the eyes of a lexer."""
         lexemes = self._neighbours.lexemes
+        seen: set[int] = set()
         for first, second in self._neighbours.pairs():
             word = lexemes[first]
-            if not (isinstance(word, tree.Text) and _WORD.fullmatch(word.text)):
+            if first in seen or not isinstance(word, tree.Text) or not _WORD.fullmatch(word.text):
                 continue
             following = self._first_bytes(second)
-            for number in range(len(lexemes)):
-                example = self._glued(word.text, following, number)
-                if example is not None:
+            for number, lexeme in enumerate(lexemes):
+                if example := self._glued(word.text, following, number):
+                    seen.add(first)
                     yield (
-                        f"{self._source.where(word.at)}: {_shown(word.text.encode())} may be "
-                        f"followed by {self._name(lexemes[second])} without a space, "
-                        f"as in {_shown(example)}, which could be one {self._name(lexemes[number])}"
+                        f"{self._source.where(word.at)}: {_name(word)} may be followed by "
+                        f"{_name(lexemes[second])} without a space, as in {_shown(example)}, "
+                        f"which begins a {_name(lexeme)} too"
                     )
                     break
 
@@ -103,14 +108,13 @@ class Overlaps:
         if state is None or not automaton.is_complete(state):
             return None
         further = automaton.next_bytes(state)
-        glued = sorted(byte for byte in further & following if 0x20 < byte < 0x7F)
-        letters = [byte for byte in glued if chr(byte).isalpha()]
+        glued = [byte for byte in further & following if 0x20 < byte < 0x7F]
         if 0x20 in further or not glued:  # free text is no word
             return None
-        return word.encode() + bytes(((letters or glued)[0],))
+        return word.encode() + bytes((max(glued),))
 
-    def _example(self, terminal: _Terminal, second: int) -> tuple[bytes, bytes, bytes] | None:
-        """A text of the first, what it may take of the second, and the rest of the second."""
+    def _example(self, terminal: _Terminal, second: int) -> tuple[str, str] | None:
+        """A text of the two, and what of it the first alone may take."""
         other = self._automaton(second)
         if other is None:
             return None
@@ -124,7 +128,8 @@ class Overlaps:
             pair = todo.popleft()
             begun, taken = seen[pair]
             if taken and ours.is_complete(pair[0]):
-                return begun, taken, other.shortest(pair[1])
+                whole = begun + taken + other.shortest(pair[1])
+                return _shown(whole), _shown(begun + taken)
             both = ours.next_bytes(pair[0]) & other.next_bytes(pair[1])
             for byte in (byte for byte in _ASCII if byte in both):
                 successor = ours.step(pair[0], byte), other.step(pair[1], byte)
@@ -167,18 +172,19 @@ class Overlaps:
             self._automata[number] = automaton
         return self._automata[number]
 
-    def _name(self, node: tree.Node) -> str:
-        match node:
-            case tree.Text(text):
-                return _shown(text.encode())
-            case tree.Name(name):
-                return name
-            case tree.Pattern(pattern, flags):
-                return f"/{pattern}/{flags}"
-            case tree.Span(low, high):
-                return f"{json.dumps(low)}..{json.dumps(high)}"
-            case _:
-                return "lexeme"
+
+def _name(node: tree.Node) -> str:
+    match node:
+        case tree.Text(text):
+            return _shown(text.encode())
+        case tree.Name(name):
+            return name
+        case tree.Pattern(pattern, flags):
+            return f"/{pattern}/{flags}"
+        case tree.Span(low, high):
+            return f"{json.dumps(low)}..{json.dumps(high)}"
+        case _:
+            return "lexeme"
 
 
 def regular(terminals: Terminals, node: tree.Node) -> ir.Expression | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from lark import Lark
 
-from lipogram.grammars import compile, json_schema, lark
+from lipogram.grammars import compile, ir, json_schema, lark
 
 DATA = Path(__file__).parent.parent / "data" / "lark"
 
@@ -50,6 +50,21 @@ MEANINGS = {
     ),
     "suffix": ('start: t "b"*\nt[suffix="</"]: /[^b]*/', ["a</", "</bb"], ["a</a</", "b</"]),
     "suffix by name": ('start: t\nt[suffix=END]: /.*/\nEND: ";" | "."', ["a;", "."], ["a;.", "a"]),
+    "suffix until the end": ('start: t "!"\nt[suffix=""]: /.*/', ["!", "a!", "!!"], ["a"]),
+    "stop": ('start: t "</" "b"\nt[stop="</"]: /.*/', ["</b", "a<</b"], ["a</</b", "a</"]),
+    "stop that overlaps itself": (
+        'start: t "."\nt[stop="aa"]: /[ab]*/',
+        [".", "b.", "ab.", "abab."],
+        ["a.", "aa.", "ba.", "baab."],
+    ),
+    "stops": (
+        'start: t\nt[stop=END]: /[a-z]*/\nEND: "ab" | "bc" | "abc"',
+        ["", "b", "xb", "a", "xa"],
+        ["ab", "bc", "xbcx"],
+    ),
+    "stop at a character": ('start: t ";"\nt[stop=/[;,]/]: /.*/', ["ab;", ";"], ["a,b;", "a;;"]),
+    "stop until the end": ('start: t "!"\nt[stop=""]: /.*/', ["!", "a!", "!!"], ["a"]),
+    "captures": ('start: a+\na[capture="x"]: "a" b\nb[capture]: "b"', ["ab", "abab"], ["a"]),
     "substring of chunks": (
         'start: "<" %regex {"substring_chunks": ["abc", "de", "fg"]} ">"',
         ["<>", "<abc>", "<de>", "<abcde>", "<defg>", "<abcdefg>"],
@@ -97,6 +112,56 @@ MEANINGS = {
 def test_meaning(grammar, members, others):
     automaton = compile(lark.parse(grammar))
     assert [text for text in members + others if automaton.accepts(text.encode())] == members
+
+
+STOPS = [("a",), ("aa",), ("aba",), ("ab", "b"), ("ab", "ba"), ("aab", "aba"), ("abb", "bba", "a")]
+
+
+@pytest.mark.parametrize("body", ["[ab]*", "(ab)*a?", "b*a*"])
+@pytest.mark.parametrize("stops", STOPS)
+def test_stop_is_where_the_first_one_ends(stops, body):
+    """By reading on, for each text, until some stop ends a text that the body matched before it."""
+    written = " | ".join(f'"{stop}"' for stop in stops)
+    automaton = compile(lark.parse(f"start[stop=END]: /{body}/\nEND: {written}"))
+    members = set()
+    for length in range(9):
+        for letters in itertools.product("ab", repeat=length):
+            text = "".join(letters)
+            for end in range(length + 1):
+                before = {text[: end - len(s)] for s in stops if text[:end].endswith(s)}
+                if found := {b for b in before if re.fullmatch(body, b)}:
+                    members |= found
+                    break
+    for length in range(6):
+        for letters in itertools.product("ab", repeat=length):
+            text = "".join(letters)
+            assert automaton.accepts(text.encode()) == (text in members), text
+
+
+TOKENS = """
+start: <think> /[^<]*/ </think> "a" | <[7,9-10]> | x{<|end|>} // a comment after </think>
+x{token}: token "!" %json {"const": 1} token
+"""
+
+
+def test_special_tokens():
+    automaton = compile(lark.parse(TOKENS))
+    think, end = ir.special("<think>").text, ir.special("</think>").text
+    assert automaton.accepts(think + b"hm" + end + b"a")
+    assert not automaton.accepts(b"<think>hm</think>a")
+    assert not automaton.is_live(b"<")
+    for number in (7, 9, 10):
+        assert automaton.accepts(ir.special(f"[{number}]").text)
+    assert not automaton.is_live(ir.special("[8]").text)
+    mark = ir.special("<|end|>").text
+    assert automaton.accepts(mark + b"!1" + mark)
+
+
+def test_no_text_is_a_special_token():
+    """Not even one that a complement or a free text matches."""
+    automaton = compile(lark.parse('start: A <end>\nA: ~"a"'))
+    assert automaton.accepts(b"<end>" + ir.special("<end>").text)
+    assert not automaton.accepts(ir.special("<end>").text * 2)
 
 
 def test_not_excludes_invalid_utf8():

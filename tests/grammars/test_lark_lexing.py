@@ -86,7 +86,9 @@ def _random_grammar(chance):
         options = []
         for _ in range(chance.randint(1, 3)):
             chosen = [
-                chance.choice(names[index + 1 :] if chance.random() < 0.3 and index < 2 else symbols)
+                chance.choice(
+                    names[index + 1 :] if chance.random() < 0.3 and index < 2 else symbols
+                )
                 + chance.choice(["", "", "", "", "?", "*", "+"])
                 for _ in range(chance.choice((1, 1, 2, 2, 3)))
             ]

@@ -77,7 +77,7 @@ class Linter:
     def _used(self) -> set[str]:
         start = self._units.all[0].name
         reached = {start}
-        stack = [self._definitions[start].body, *self._ignored]
+        stack = [*bodies(self._definitions[start]), *self._ignored]
         while stack:
             for node in tree.walk(stack.pop()):
                 if not isinstance(node, tree.Name) or node.name in reached:

@@ -42,7 +42,11 @@ class Units:
         self._definitions = definitions
         self._by_key: dict[tree.Name | tuple[int, str], Unit] = {}
         self.all: list[Unit] = []
-        self.rule(tree.Name(start, (), 0))
+        first, name = definitions[start], tree.Name(start, (), 0)
+        if first.attributes:  # then it is a lexeme itself
+            self._add(Unit(start, name, {}, first.at))
+        else:
+            self.rule(name)
         for unit in self.all:  # grows while it is read
             for used in self._uses(unit):
                 used.users[unit] = None

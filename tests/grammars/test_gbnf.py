@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lipogram.grammars import BudgetExceeded, GrammarError, Unsupported, compile, gbnf
+from lipogram.grammars import BudgetExceeded, GrammarError, Unsupported, compile, gbnf, ir
 
 DATA = Path(__file__).parent.parent / "data" / "gbnf"
 
@@ -162,6 +162,7 @@ ERRORS = {
     "open string": ('root ::= "abc', 1, 14, "found end of text"),
     "open class": ("root ::= [abc", 1, 14, "found end of text"),
     "strange": ("root ::= %", 1, 10, "expected a symbol, found '%'"),
+    "token ids": ("root ::= <[x]>", 1, 10, "expected token ids"),
     "rule's name": ('root ::= "a"\n"b"', 2, 1, "expected a rule's name"),
 }
 
@@ -175,9 +176,19 @@ def test_error(grammar, line, column, message):
     assert (caught.value.line, caught.value.column) == (line, column)
 
 
-@pytest.mark.parametrize("token", ["<think>", "<[1000]>", "!<think>", "!<[1000]>"])
-def test_tokens_are_unsupported(token):
-    with pytest.raises(Unsupported, match="tokens are not supported") as caught:
+def test_special_tokens():
+    automaton = compile(gbnf.parse("root ::= <think> [^<]* </think> | <[1000]> | <[7-8,12]>"))
+    begin, end = ir.special("<think>").text, ir.special("</think>").text
+    assert automaton.accepts(begin + b"so" + end)
+    assert not automaton.is_live(b"<think>")
+    tokens = [b"\xff[%d]\xff" % number for number in range(2000)]
+    accepted = [number for number in range(2000) if automaton.accepts(tokens[number])]
+    assert accepted == [7, 8, 12, 1000]
+
+
+@pytest.mark.parametrize("token", ["!<think>", "!<[1000]>", "<[^5]>", "<[*]>"])
+def test_tokens_by_exclusion_are_unsupported(token):
+    with pytest.raises(Unsupported, match="tokens by exclusion") as caught:
         gbnf.parse(f'root ::= "a"\n  | {token} "b"')
     assert (caught.value.line, caught.value.column) == (2, 5)
 
@@ -194,10 +205,11 @@ def test_warnings():
         "root ::= " + "(" * 10_000,
         'root ::= "a"' + "*" * 100_000,
         'root ::= "a"{99999999}',
+        "root ::= <[0-1000]>",
         'root ::= "a"{' + "9" * 10_000 + "}",
         "\n".join(f'r{i} ::= ""' for i in range(20_100)),
     ],
-    ids=["text", "nesting", "repetitions", "count", "digits", "rules"],
+    ids=["text", "nesting", "repetitions", "count", "tokens", "digits", "rules"],
 )
 def test_budget(grammar):
     started = time.process_time()

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import islice
 
-from lipogram.grammars import ir
+from lipogram.grammars import ir, special_tokens
 from lipogram.grammars.alternation import union
-from lipogram.grammars.errors import BudgetExceeded, GrammarError, Unsupported
+from lipogram.grammars.errors import BudgetExceeded, GrammarError
 from lipogram.grammars.source import MAX_COUNT, MAX_NESTING, MAX_RULES, Source
 
 _SUGGESTED_FROM = 1000
@@ -35,8 +35,8 @@ _OPERATORS = {"*": (0, None), "+": (1, None), "?": (0, 1)}
 def parse(text: str, *, root: str = "root") -> ir.Grammar:
     """The language of the rule `root`. Cost: linear in the length of the text.
 
-    Raises GrammarError with line and column; Unsupported for tokens (`<think>`); BudgetExceeded
-    (256 KiB of text, 500 nested parentheses, 20,000 rules).
+    Raises GrammarError with line and column; Unsupported for tokens by exclusion (`!<think>`);
+    BudgetExceeded (256 KiB of text, 500 nested parentheses, 20,000 rules).
     """
     source = Source(text)
     source.check_size()
@@ -88,7 +88,8 @@ class _Parser:
                 raise self._source.error(message, offset)
             self._defined[name] = offset
             if len(self._defined) > MAX_RULES:
-                raise BudgetExceeded(f"expected at most {MAX_RULES} rules, found more")
+                message = f"expected at most {MAX_RULES} rules, found more"
+                raise self._source.error(message, offset, BudgetExceeded)
             self._skip(_BLANK)
             self._expect(re.compile("::="), '"::="')
             self._skip(_BLANK_LINES)
@@ -193,11 +194,18 @@ class _Parser:
             self._at += 1
             return ir.ANY_CHAR
         if token := _TOKEN.match(self._text, self._at):
-            message = f"tokens are not supported, found {token[0]}; quote it to mean its text"
-            raise self._source.error(message, self._at, Unsupported)
+            return self._special(token)
         offset, name = self._at, self._expect(_NAME, "a symbol")[0]
         self._used.setdefault(name, offset)
         return ir.Reference(name)
+
+    def _special(self, token: re.Match[str]) -> ir.Expression:
+        try:
+            names = special_tokens.names(token[0])
+        except GrammarError as error:
+            raise self._source.error(error.message, self._at, type(error)) from error
+        self._at = token.end()
+        return special_tokens.expression(names)
 
     def _string(self) -> ir.Expression:
         self._at += 1

@@ -10,6 +10,7 @@ from lipogram.grammars import ir, lark_embedded, lark_lazy, regex
 from lipogram.grammars import lark_tree as tree
 from lipogram.grammars.alternation import union
 from lipogram.grammars.errors import BudgetExceeded, GrammarError, Unsupported
+from lipogram.grammars.lark_joined import Joiner
 from lipogram.grammars.lark_source import LarkSource
 
 _SMALL_NODES = 50
@@ -35,6 +36,7 @@ class Terminals:
         self._outlined: list[tuple[str, tree.Node]] = []
         self._inlined_nodes = 0
         self._numbers = count()
+        self._joiner = Joiner(source, definitions)
         for name in self._in_order():
             self._define(name)
 
@@ -95,6 +97,7 @@ class Terminals:
         return order
 
     def _define(self, name: str) -> None:
+        self._joiner.define(name)
         expression = self._build(self._definitions[name].body)
         if not _is_small(expression):
             self._rules[name] = expression
@@ -107,7 +110,12 @@ class Terminals:
             name, body = self._outlined.pop()
             self._rules[name] = self._build(body)
 
+    def _is_joined(self, node: tree.Node) -> bool:
+        return isinstance(node, tree.Series | tree.Repeated) and self._joiner.looks(node)
+
     def _build(self, node: tree.Node) -> ir.Expression:
+        if self._is_joined(node):
+            return self._joiner.lower(node)
         if isinstance(node, tree.Name):
             return self._copy(node.name)
         if isinstance(node, tree.Series):
@@ -141,6 +149,8 @@ class Terminals:
             at = next((n.at for n in tree.walk(node) if hasattr(n, "at")), 0)
             raise self._source.error(message, at, BudgetExceeded)
         below = nesting + 1
+        if self._is_joined(node):
+            return self._joiner.lower(node)
         if isinstance(node, tree.Text | tree.Span | tree.Pattern):
             return self._literal(node)
         if isinstance(node, tree.Name):
@@ -187,9 +197,7 @@ class Terminals:
         try:
             return regex.expression(node.pattern, dialect="python", flags=frozenset(node.flags))
         except GrammarError as error:
-            inside = error.column - 1 if error.line == 1 and error.column else 0
-            message = f"in this regex: {error.message}"
-            raise self._source.error(message, node.at + 1 + inside, type(error)) from error
+            raise self._joiner.located(error, node) from error
 
 
 def _is_small(expression: ir.Expression) -> bool:

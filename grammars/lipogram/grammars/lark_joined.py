@@ -1,0 +1,107 @@
+"""Terminals written in pieces of which some look at their neighbours.
+
+`/[a-z]+/ /(?<!x)/ "!"` is one regex in three pieces: the lookbehind sees what stands before its
+own piece. So the pieces are joined before they are lowered, as the lark package joins them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from lipogram.grammars import ir, regex_lowering, regex_parser
+from lipogram.grammars import lark_tree as tree
+from lipogram.grammars.errors import BudgetExceeded, GrammarError, Unsupported
+from lipogram.grammars.lark_source import LarkSource
+from lipogram.grammars.regex_measures import assertions
+from lipogram.grammars.regex_syntax import (
+    Alternation,
+    Characters,
+    Concatenation,
+    Node,
+    Quantified,
+)
+
+_MAX_PIECES = 2_000
+_MAX_NESTING = 100
+_MAY_LOOK = re.compile(r"[$^]|\\[bBAZ]|\(\?<?[=!]")
+
+
+class Joiner:
+    """Knows which terminals look at their neighbours; terminals are told in order of their use."""
+
+    def __init__(self, source: LarkSource, definitions: Mapping[str, tree.Definition]) -> None:
+        self._source = source
+        self._definitions = definitions
+        self._looking: set[str] = set()
+        self._pieces = 0
+
+    def define(self, name: str) -> None:
+        """Note a terminal, all that it uses being noted."""
+        if self.looks(self._definitions[name].body):
+            self._looking.add(name)
+
+    def looks(self, node: tree.Node) -> bool:
+        """Whether some regex in the node asserts what stands beside it."""
+        return any(
+            below.name in self._looking
+            if isinstance(below, tree.Name)
+            else isinstance(below, tree.Pattern) and self._asserts(below)
+            for below in tree.walk(node)
+        )
+
+    def lower(self, node: tree.Node) -> ir.Expression:
+        """The language of the node, whose pieces see each other."""
+        at = next(n.at for n in tree.walk(node) if isinstance(n, tree.Name | tree.Pattern))
+        try:
+            return regex_lowering.lower(self._joined(node, 0), search=False)
+        except GrammarError as error:
+            if error.line is not None and error.message.count("\n"):
+                raise  # from a piece, with its place
+            message = f"in this terminal: {error.message}"
+            raise self._source.error(message, at, type(error)) from error
+
+    def pattern(self, node: tree.Pattern) -> Node:
+        """The syntax tree of a regex. Raises GrammarError with its place in the grammar."""
+        try:
+            flags = frozenset(node.flags)
+            if "l" in flags:
+                raise Unsupported("the flag 'l' is not compiled")
+            return regex_parser.read(node.pattern, "python", flags)
+        except GrammarError as error:
+            raise self.located(error, node) from error
+
+    def located(self, error: GrammarError, node: tree.Pattern) -> GrammarError:
+        """An error of a regex, with its place in the grammar."""
+        inside = error.column - 1 if error.line == 1 and error.column else 0
+        message = f"in this regex: {error.message}"
+        return self._source.error(message, node.at + 1 + inside, type(error))
+
+    def _asserts(self, node: tree.Pattern) -> bool:
+        return bool(_MAY_LOOK.search(node.pattern)) and assertions(self.pattern(node)) > 0
+
+    def _joined(self, node: tree.Node, nesting: int) -> Node:
+        self._pieces += 1
+        if self._pieces > _MAX_PIECES or nesting > _MAX_NESTING:
+            raise BudgetExceeded("expected fewer pieces beside a regex that looks at them")
+        below = nesting + 1
+        match node:
+            case tree.Text(text, ignore_case):
+                flags = frozenset("i") if ignore_case else frozenset[str]()
+                return regex_parser.read(re.escape(text), "python", flags)
+            case tree.Span(low, high):
+                return Characters(((ord(low), ord(high)),))
+            case tree.Pattern():
+                return self.pattern(node)
+            case tree.Name(name):
+                return self._joined(self._definitions[name].body, below)
+            case tree.Series(items):
+                return Concatenation(tuple(self._joined(item, below) for item in items))
+            case tree.Alternatives(options):
+                return Alternation(tuple(self._joined(option, below) for option in options))
+            case tree.Repeated(item, minimum, maximum):
+                return Quantified(self._joined(item, below), minimum, maximum)
+            case tree.Outlined(body):
+                return self._joined(body, below)
+            case _:
+                raise Unsupported("&, ~ and %regex are not supported beside such a regex")

@@ -1,15 +1,17 @@
 """What Lark grammars mean: constructs that lark itself cannot judge, and those it decides apart."""
 
+import ast
 import itertools
 import json
 import re
 import threading
 from pathlib import Path
 
+import lark as lark_package
 import pytest
 from lark import Lark
 
-from lipogram.grammars import compile, ir, json_schema, lark
+from lipogram.grammars import Unsupported, compile, ir, json_schema, lark
 
 DATA = Path(__file__).parent.parent / "data" / "lark"
 
@@ -311,6 +313,84 @@ def test_common_terminals_are_what_lark_has(name):
         for letters in itertools.product(alphabet, repeat=length):
             text = "".join(letters)
             assert automaton.accepts(text.encode()) == bool(judge.fullmatch(text)), text
+
+
+# A terminal T in pieces, and the characters of texts.
+JOINED = {
+    "lookbehind": ('T: "\\"" INNER "\\""\nINNER: /.*?/ /(?<!\\\\)(\\\\\\\\)*?/', '"\\a'),
+    "lookahead": ('T: /a*/ /(?!ab)/ B\nB: "ab" | "b"~1..2 | "a"', "ab"),
+    "boundary": ('T: W (/\\b/ "," W)~0..3\nW: /[a,]/ | /b\\b/', "ab,"),
+    "start": ('T: ("a" | /^b/)~1..3', "ab"),
+    "end": ('T: (A | "b"i)~1..3\nA: /a$/ | "c".."c"', "abBc"),
+}
+
+
+@pytest.mark.parametrize(("terminals", "alphabet"), JOINED.values(), ids=JOINED)
+def test_pieces_of_a_terminal_see_each_other(terminals, alphabet):
+    """By the one regex that lark makes of a terminal."""
+    grammar = f"start: T\n{terminals}"
+    automaton = compile(lark.parse(grammar))
+    (terminal,) = Lark(grammar, parser="lalr").terminals
+    judge = re.compile(terminal.pattern.to_regexp())
+    for length in range(7):
+        for letters in itertools.product(alphabet, repeat=length):
+            text = "".join(letters)
+            assert automaton.accepts(text.encode()) == bool(judge.fullmatch(text)), text
+
+
+BUNDLED = Path(lark_package.__file__).parent / "grammars"
+
+
+def test_python_grammar_of_lark():
+    """Its indents have no text; with texts for them, all else is read as it is."""
+    text = (BUNDLED / "python.lark").read_text()
+    with pytest.raises(Unsupported, match="%declare") as caught:
+        lark.parse(text, start="file_input")
+    assert text.splitlines()[caught.value.line - 1] == "%declare _INDENT _DEDENT"
+    indents = '_INDENT: "{INDENT}"\n_DEDENT: "{DEDENT}"'
+    automaton = compile(
+        lark.parse(text.replace("%declare _INDENT _DEDENT", indents), start="file_input")
+    )
+    for line in PYTHON_LINES:
+        try:
+            ast.parse(line)
+        except SyntaxError:
+            assert not automaton.accepts(line.encode()), line
+        else:
+            assert automaton.accepts(line.encode()), line
+    assert automaton.accepts(b"if x:\n {INDENT}y = 1\n {DEDENT}z = 2\n")
+
+
+PYTHON_LINES = [
+    *(
+        "x = 1\n",
+        "x = = 1\n",
+        "x: int = f(1, *a, **b)[2:3].c\n",
+        "x = f(1,, 2)\n",
+        "import a.b as c\n",
+    ),
+    *("s = 'it\\'s' + \"\\\"\" # it's\n", "s = r'\\'\n", "s = rb\"x\" b''\n"),
+    *(
+        's = """a\n"b"""\n',
+        "lambda a, b=1: [i for i in a if i]\n",
+        "x = 0x1F_00 + 1e5j\n",
+    ),
+    *("return\n", "del x, y\n", "assert x, 'm'\n", "x = (yield)\n", "x = y if z\n"),
+    "x = 1; y = 2;\n",
+]
+
+
+def test_lark_grammar_of_lark():
+    """It reads grammars: itself, the others in its folder, and ours."""
+    text = (BUNDLED / "lark.lark").read_text()
+    options = {"allow_initial_skip": True, "allow_trailing_skip": True}
+    automaton = compile(lark.parse(text, **options))
+    for path in [*BUNDLED.glob("*.lark"), *DATA.parents[2].glob("grammars/**/library/*.lark")]:
+        grammar = path.read_text()
+        if "{" not in re.sub(r'"[^"\n]*"|/[^/\n]*/|#.*|//.*', "", grammar):  # {n,m} is not lark's
+            assert automaton.accepts(grammar.encode()), path.name
+    for wrong in ("start: (a\n", "start a\n", "%import\n", 'a: "b\n'):
+        assert not automaton.accepts(wrong.encode()), wrong
 
 
 def test_threads_share_the_parser():

@@ -71,6 +71,13 @@ UNSUPPORTED = {
     "not in a rule": ('start: ~"a"', 1, 8, "in terminals only"),
     "json in a terminal": ("start: A\nA: %json {}", 2, 10, "%json is not supported in a terminal"),
     "back-reference": (r"start: /(a)\1/", 1, None, "in this regex: "),
+    "assertion among pieces": ('start: T\nT: ("a" | /^b/)+', 2, 11, "the terminal with this piece"),
+    "not beside a lookbehind": (
+        'start: T\nT: ~"a" /(?<!b)/ "c"',
+        2,
+        9,
+        "beside a regex that looks",
+    ),
     "locale": ("start: /a/l", 1, None, "in this regex: "),
     "structured regex": ('start: %regex {"type": "number"}', 1, 15, "expected one of substring_"),
     "option": ('%llguidance {"lazy": true}\nstart: "a"', 1, 13, "the option 'lazy'"),

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 
-from lipogram.grammars import ir, regex_lowering, regex_parser
+from lipogram.grammars import ir, regex_classes, regex_lowering, regex_parser
 from lipogram.grammars import lark_tree as tree
-from lipogram.grammars.errors import BudgetExceeded, GrammarError, Unsupported
+from lipogram.grammars.automaton import compile
+from lipogram.grammars.errors import BudgetExceeded, EmptyLanguage, GrammarError, Unsupported
 from lipogram.grammars.lark_source import LarkSource
 from lipogram.grammars.regex_measures import assertions
 from lipogram.grammars.regex_syntax import (
@@ -24,6 +26,7 @@ from lipogram.grammars.regex_syntax import (
 
 _MAX_PIECES = 2_000
 _MAX_NESTING = 100
+_ANYTHING = Quantified(Characters(regex_classes.EVERY), 0, None)
 _MAY_LOOK = re.compile(r"[$^]|\\[bBAZ]|\(\?<?[=!]")
 
 
@@ -53,13 +56,31 @@ class Joiner:
     def lower(self, node: tree.Node) -> ir.Expression:
         """The language of the node, whose pieces see each other."""
         at = next(n.at for n in tree.walk(node) if isinstance(n, tree.Name | tree.Pattern))
+        joined = self._joined(node, at, 0)
         try:
-            return regex_lowering.lower(self._joined(node, 0), search=False)
+            return regex_lowering.lower(joined, search=False)
         except GrammarError as error:
-            if error.line is not None and error.message.count("\n"):
-                raise  # from a piece, with its place
-            message = f"in this terminal: {error.message}"
+            message = f"in the terminal with this piece: {error.message}"
             raise self._source.error(message, at, type(error)) from error
+
+    def overlooked(self, node: tree.Node, following: frozenset[int], is_first: bool) -> str | None:
+        """A text within which the lexeme would not match, if its regexes saw beyond its ends.
+
+        `following` are the bytes that may come next; `is_first`: nothing comes before.
+        """
+        joined = self._joined(node, 0, 0)
+        own = regex_lowering.lower(joined, search=False)
+        after = ir.Bytes(sum(1 << byte for byte in following))
+        sides = [(ir.sequence(own, after, regex_lowering.ANY_TEXT), (joined, _ANYTHING))]
+        if not is_first:
+            sides.append((ir.sequence(regex_lowering.ANY_TEXT, own), (_ANYTHING, joined)))
+        for beside, seen in sides:
+            with suppress(EmptyLanguage, Unsupported):
+                matched = regex_lowering.lower(Concatenation(seen), search=False)
+                texts = (regex_lowering.ANY_TEXT, beside, ir.Complement(matched))
+                automaton = compile(ir.Grammar({"gap": ir.Intersection(texts)}, "gap"))
+                return automaton.shortest(automaton.start()).decode()
+        return None
 
     def pattern(self, node: tree.Pattern) -> Node:
         """The syntax tree of a regex. Raises GrammarError with its place in the grammar."""
@@ -80,10 +101,11 @@ class Joiner:
     def _asserts(self, node: tree.Pattern) -> bool:
         return bool(_MAY_LOOK.search(node.pattern)) and assertions(self.pattern(node)) > 0
 
-    def _joined(self, node: tree.Node, nesting: int) -> Node:
+    def _joined(self, node: tree.Node, at: int, nesting: int) -> Node:
         self._pieces += 1
         if self._pieces > _MAX_PIECES or nesting > _MAX_NESTING:
-            raise BudgetExceeded("expected fewer pieces beside a regex that looks at them")
+            message = "expected fewer pieces beside a regex that looks at them"
+            raise self._source.error(message, at, BudgetExceeded)
         below = nesting + 1
         match node:
             case tree.Text(text, ignore_case):
@@ -94,14 +116,15 @@ class Joiner:
             case tree.Pattern():
                 return self.pattern(node)
             case tree.Name(name):
-                return self._joined(self._definitions[name].body, below)
+                return self._joined(self._definitions[name].body, at, below)
             case tree.Series(items):
-                return Concatenation(tuple(self._joined(item, below) for item in items))
+                return Concatenation(tuple(self._joined(item, at, below) for item in items))
             case tree.Alternatives(options):
-                return Alternation(tuple(self._joined(option, below) for option in options))
+                return Alternation(tuple(self._joined(option, at, below) for option in options))
             case tree.Repeated(item, minimum, maximum):
-                return Quantified(self._joined(item, below), minimum, maximum)
+                return Quantified(self._joined(item, at, below), minimum, maximum)
             case tree.Outlined(body):
-                return self._joined(body, below)
+                return self._joined(body, at, below)
             case _:
-                raise Unsupported("&, ~ and %regex are not supported beside such a regex")
+                message = "&, ~ and %regex are not supported beside a regex that looks at them"
+                raise self._source.error(message, at, Unsupported)

@@ -48,7 +48,7 @@ class Linter:
         yield from self._repetitions()
         neighbours = Neighbours(self._units, self._is_empty)
         neighbours.find()
-        yield from Overlaps(self._source, self._terminals, neighbours).warnings()
+        yield from Overlaps(self._source, self._terminals, neighbours, self._ignored).warnings()
         if grammar.lexemes:
             yield from self._dead_ends(grammar)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -40,17 +40,25 @@ class _Terminal:
 class Overlaps:
     """Finds the pairs among neighbouring lexemes."""
 
-    def __init__(self, source: LarkSource, terminals: Terminals, neighbours: Neighbours) -> None:
+    def __init__(
+        self,
+        source: LarkSource,
+        terminals: Terminals,
+        neighbours: Neighbours,
+        ignored: Sequence[tree.Node],
+    ) -> None:
         self._source = source
         self._terminals = terminals
         self._neighbours = neighbours
+        self._ignored = ignored
         self._known: dict[int, _Terminal | None] = {}
         self._automata: dict[int, Automaton | None] = {}
         self._firsts: dict[int, frozenset[int]] = {}
 
     def warnings(self) -> Iterator[str]:
-        """At most one for texts that overrun, and one for words without an end."""
+        """A few of each kind: texts that overrun, words without an end, regexes that look out."""
         if len(self._neighbours.lexemes) <= _MAX_LEXEMES:
+            yield from _few(list(self._outlooks()))
             yield from _few(list(self._overruns()))
             yield from _few(list(self._words()))
 
@@ -60,7 +68,7 @@ class Overlaps:
             terminal = self._terminal(first)
             if terminal is None or terminal.goes_on.isdisjoint(self._first_bytes(second)):
                 continue
-            name, after = _name(lexemes[first]), _name(lexemes[second])
+            name, after = named(lexemes[first]), named(lexemes[second])
             where = self._source.where(_offset(lexemes[first]))
             if self._holds(terminal, lexemes[second]):
                 yield (
@@ -92,11 +100,31 @@ class Overlaps:
                 if example := self._glued(word.text, following, number):
                     seen.add(first)
                     yield (
-                        f"{self._source.where(word.at)}: {_name(word)} may be followed by "
-                        f"{_name(lexemes[second])} without a space, as in {_shown(example)}, "
-                        f"which begins a {_name(lexeme)} too"
+                        f"{self._source.where(word.at)}: {named(word)} may be followed by "
+                        f"{named(lexemes[second])} without a space, as in {shown(example)}, "
+                        f"which begins a {named(lexeme)} too"
                     )
                     break
+
+    def _outlooks(self) -> Iterator[str]:
+        """Lexemes whose regexes look for what stands beside them, which is not theirs to see."""
+        pairs = list(self._neighbours.pairs())
+        for number, node in enumerate(self._neighbours.lexemes):
+            if not self._terminals.joiner.looks(node):
+                continue
+            following = [self._first_bytes(second) for first, second in pairs if first == number]
+            is_first = all(second != number for _, second in pairs)
+            if following:
+                following += [_starts(_compiled(self._terminals, node)) for node in self._ignored]
+            with suppress(GrammarError):
+                text = self._terminals.joiner.overlooked(
+                    node, frozenset().union(*following), is_first
+                )
+                if text is not None:
+                    yield (
+                        f"{self._source.where(_offset(node))}: {named(node)} sees its own text "
+                        f"only, so it may stand in {shown(text.encode())}"
+                    )
 
     def _glued(self, word: str, following: frozenset[int], number: int) -> bytes | None:
         """The word and a byte of what follows, if together they begin a text of the lexeme."""
@@ -129,7 +157,7 @@ class Overlaps:
             begun, taken = seen[pair]
             if taken and ours.is_complete(pair[0]):
                 whole = begun + taken + other.shortest(pair[1])
-                return _shown(whole), _shown(begun + taken)
+                return shown(whole), shown(begun + taken)
             both = ours.next_bytes(pair[0]) & other.next_bytes(pair[1])
             for byte in (byte for byte in _ASCII if byte in both):
                 successor = ours.step(pair[0], byte), other.step(pair[1], byte)
@@ -153,30 +181,24 @@ class Overlaps:
         if number not in self._firsts:
             node = self._neighbours.lexemes[number]
             if isinstance(node, tree.Text) and not node.ignore_case:
-                found = frozenset(node.text.encode()[:1])
+                self._firsts[number] = frozenset(node.text.encode()[:1])
             else:
-                automaton = self._automaton(number)
-                empty = frozenset[int]()
-                found = empty if automaton is None else automaton.next_bytes(automaton.start())
-            self._firsts[number] = found
+                self._firsts[number] = _starts(self._automaton(number))
         return self._firsts[number]
 
     def _automaton(self, number: int) -> Automaton | None:
         """None for a lexeme that is not regular, too large, or a rule with attributes."""
         if number not in self._automata:
-            language = regular(self._terminals, self._neighbours.lexemes[number])
-            automaton = None
-            if language is not None:
-                with suppress(GrammarError):
-                    automaton = compile(ir.Grammar({"lexeme": language}, "lexeme"))
-            self._automata[number] = automaton
+            node = self._neighbours.lexemes[number]
+            self._automata[number] = _compiled(self._terminals, node)
         return self._automata[number]
 
 
-def _name(node: tree.Node) -> str:
+def named(node: tree.Node) -> str:
+    """The lexeme as the grammar writes it."""
     match node:
         case tree.Text(text):
-            return _shown(text.encode())
+            return shown(text.encode())
         case tree.Name(name):
             return name
         case tree.Pattern(pattern, flags):
@@ -196,6 +218,19 @@ def regular(terminals: Terminals, node: tree.Node) -> ir.Expression | None:
     with suppress(GrammarError):
         return terminals.regular(node)
     return None
+
+
+def _compiled(terminals: Terminals, node: tree.Node) -> Automaton | None:
+    language = regular(terminals, node)
+    if language is not None:
+        with suppress(GrammarError):
+            return compile(ir.Grammar({"lexeme": language}, "lexeme"))
+    return None
+
+
+def _starts(automaton: Automaton | None) -> frozenset[int]:
+    """The bytes that a lexeme may begin with; any, for what is not known."""
+    return frozenset(range(256)) if automaton is None else automaton.next_bytes(automaton.start())
 
 
 def _explored(automaton: Automaton) -> _Terminal:
@@ -222,7 +257,8 @@ def _offset(lexeme: tree.Node) -> int:
     return lexeme.at
 
 
-def _shown(text: bytes) -> str:
+def shown(text: bytes) -> str:
+    """A text in quotes."""
     return json.dumps(text.decode(errors="backslashreplace"), ensure_ascii=False)
 
 

@@ -36,7 +36,7 @@ class Terminals:
         self._outlined: list[tuple[str, tree.Node]] = []
         self._inlined_nodes = 0
         self._numbers = count()
-        self._joiner = Joiner(source, definitions)
+        self.joiner = Joiner(source, definitions)
         for name in self._in_order():
             self._define(name)
 
@@ -97,7 +97,7 @@ class Terminals:
         return order
 
     def _define(self, name: str) -> None:
-        self._joiner.define(name)
+        self.joiner.define(name)
         expression = self._build(self._definitions[name].body)
         if not _is_small(expression):
             self._rules[name] = expression
@@ -111,11 +111,11 @@ class Terminals:
             self._rules[name] = self._build(body)
 
     def _is_joined(self, node: tree.Node) -> bool:
-        return isinstance(node, tree.Series | tree.Repeated) and self._joiner.looks(node)
+        return isinstance(node, tree.Series | tree.Repeated) and self.joiner.looks(node)
 
     def _build(self, node: tree.Node) -> ir.Expression:
         if self._is_joined(node):
-            return self._joiner.lower(node)
+            return self.joiner.lower(node)
         if isinstance(node, tree.Name):
             return self._copy(node.name)
         if isinstance(node, tree.Series):
@@ -150,7 +150,7 @@ class Terminals:
             raise self._source.error(message, at, BudgetExceeded)
         below = nesting + 1
         if self._is_joined(node):
-            return self._joiner.lower(node)
+            return self.joiner.lower(node)
         if isinstance(node, tree.Text | tree.Span | tree.Pattern):
             return self._literal(node)
         if isinstance(node, tree.Name):
@@ -197,7 +197,7 @@ class Terminals:
         try:
             return regex.expression(node.pattern, dialect="python", flags=frozenset(node.flags))
         except GrammarError as error:
-            raise self._joiner.located(error, node) from error
+            raise self.joiner.located(error, node) from error
 
 
 def _is_small(expression: ir.Expression) -> bool:

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from lipogram.grammars import ir, regex_classes, regex_lowering, regex_parser
 from lipogram.grammars import lark_tree as tree
-from lipogram.grammars.automaton import compile
+from lipogram.grammars.automaton import Budget, compile
 from lipogram.grammars.errors import BudgetExceeded, EmptyLanguage, GrammarError, Unsupported
 from lipogram.grammars.lark_source import LarkSource
 from lipogram.grammars.regex_measures import assertions
@@ -26,6 +26,7 @@ from lipogram.grammars.regex_syntax import (
 
 _MAX_PIECES = 2_000
 _MAX_NESTING = 100
+_BUDGET = Budget(max_nodes=20_000, max_states=2_000, max_compile_s=0.1, max_step_s=0.1)
 _ANYTHING = Quantified(Characters(regex_classes.EVERY), 0, None)
 _MAY_LOOK = re.compile(r"[$^]|\\[bBAZ]|\(\?<?[=!]")
 
@@ -78,7 +79,9 @@ class Joiner:
             with suppress(EmptyLanguage, Unsupported):
                 matched = regex_lowering.lower(Concatenation(seen), search=False)
                 texts = (regex_lowering.ANY_TEXT, beside, ir.Complement(matched))
-                automaton = compile(ir.Grammar({"gap": ir.Intersection(texts)}, "gap"))
+                automaton = compile(
+                    ir.Grammar({"gap": ir.Intersection(texts)}, "gap"), budget=_BUDGET
+                )
                 return automaton.shortest(automaton.start()).decode()
         return None
 

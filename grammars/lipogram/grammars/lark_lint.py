@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from lipogram.grammars import ir
 from lipogram.grammars import lark_tree as tree
-from lipogram.grammars.automaton import compile
+from lipogram.grammars.automaton import Budget, compile
 from lipogram.grammars.dead_ends import dead_end
 from lipogram.grammars.errors import GrammarError
 from lipogram.grammars.lark_check import bodies
@@ -19,6 +19,7 @@ from lipogram.grammars.regex_measures import matches_empty
 
 _MAX_UNITS = 2_000
 _MAX_SINGLE = 8
+_BUDGET = Budget(max_states=4_000, max_compile_s=0.5, max_step_s=0.1)
 
 
 class Linter:
@@ -37,6 +38,7 @@ class Linter:
         self._ignored = ignored
         self._units = units
         self._terminals = terminals
+        self._empty: dict[tree.Node, bool] = {}
 
     def warnings(self, grammar: ir.Grammar) -> Iterator[str]:
         """All warnings but those of embedded schemas. Cost: linear, and bounded searches."""
@@ -178,12 +180,15 @@ class Linter:
         return any(isinstance(regular(self._terminals, option), ir.Chars) for option in closed)
 
     def _is_empty(self, node: tree.Node) -> bool:
-        language = regular(self._terminals, node)
-        return language is not None and matches_empty(language)
+        known = self._empty.get(node)
+        if known is None:
+            language = regular(self._terminals, node)
+            known = self._empty[node] = language is not None and matches_empty(language)
+        return known
 
     def _dead_ends(self, grammar: ir.Grammar) -> Iterator[str]:
         try:
-            text = dead_end(compile(grammar))
+            text = dead_end(compile(grammar, budget=_BUDGET))
         except GrammarError:
             return  # `compile` says so to the caller too
         if text is not None:

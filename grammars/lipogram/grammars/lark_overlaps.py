@@ -11,10 +11,12 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import takewhile
+from time import thread_time
 
 from lipogram.grammars import ir
 from lipogram.grammars import lark_tree as tree
-from lipogram.grammars.automaton import Automaton, State, compile
+from lipogram.grammars.automaton import Automaton, Budget, State, compile
 from lipogram.grammars.errors import GrammarError
 from lipogram.grammars.lark_neighbours import Neighbours
 from lipogram.grammars.lark_source import LarkSource
@@ -24,6 +26,8 @@ _MAX_LEXEMES = 200
 _MAX_STATES = 48
 _MAX_PAIRS = 400
 _SHOWN = 3
+_MAX_SEARCH_S = 0.5
+_BUDGET = Budget(max_nodes=20_000, max_states=2_000, max_compile_s=0.1, max_step_s=0.1)
 _ASCII = (*b"axyzA1", *range(0x20, 0x7F), *b"\n\t\r")  # examples read well with these first
 _WORD = re.compile(r"[A-Za-z_][A-Za-z_0-9]+")
 
@@ -51,20 +55,25 @@ class Overlaps:
         self._terminals = terminals
         self._neighbours = neighbours
         self._ignored = ignored
+        self._deadline_s = thread_time() + _MAX_SEARCH_S
         self._known: dict[int, _Terminal | None] = {}
         self._automata: dict[int, Automaton | None] = {}
         self._firsts: dict[int, frozenset[int]] = {}
 
     def warnings(self) -> Iterator[str]:
-        """A few of each kind: texts that overrun, words without an end, regexes that look out."""
-        if len(self._neighbours.lexemes) <= _MAX_LEXEMES:
-            yield from _few(list(self._outlooks()))
-            yield from _few(list(self._overruns()))
-            yield from _few(list(self._words()))
+        """A few of each kind: regexes that look out, texts that overrun, words without an end."""
+        if len(self._neighbours.lexemes) > _MAX_LEXEMES:
+            return
+        for kind in (self._outlooks, self._overruns, self._words):
+            yield from _few(list(_while_small(kind())))
+
+    def _pairs(self) -> Iterator[tuple[int, int]]:
+        """The neighbours, until the time is up."""
+        return takewhile(lambda _: thread_time() < self._deadline_s, self._neighbours.pairs())
 
     def _overruns(self) -> Iterator[str]:
         lexemes = self._neighbours.lexemes
-        for first, second in self._neighbours.pairs():
+        for first, second in self._pairs():
             terminal = self._terminal(first)
             if terminal is None or terminal.goes_on.isdisjoint(self._first_bytes(second)):
                 continue
@@ -91,7 +100,7 @@ class Overlaps:
         """Words directly before what would make them longer words, in the eyes of a lexer."""
         lexemes = self._neighbours.lexemes
         seen: set[int] = set()
-        for first, second in self._neighbours.pairs():
+        for first, second in self._pairs():
             word = lexemes[first]
             if first in seen or not isinstance(word, tree.Text) or not _WORD.fullmatch(word.text):
                 continue
@@ -108,9 +117,9 @@ class Overlaps:
 
     def _outlooks(self) -> Iterator[str]:
         """Lexemes whose regexes look for what stands beside them, which is not theirs to see."""
-        pairs = list(self._neighbours.pairs())
+        pairs = list(self._pairs())
         for number, node in enumerate(self._neighbours.lexemes):
-            if not self._terminals.joiner.looks(node):
+            if thread_time() > self._deadline_s or not self._terminals.joiner.looks(node):
                 continue
             following = [self._first_bytes(second) for first, second in pairs if first == number]
             is_first = all(second != number for _, second in pairs)
@@ -224,7 +233,7 @@ def _compiled(terminals: Terminals, node: tree.Node) -> Automaton | None:
     language = regular(terminals, node)
     if language is not None:
         with suppress(GrammarError):
-            return compile(ir.Grammar({"lexeme": language}, "lexeme"))
+            return compile(ir.Grammar({"lexeme": language}, "lexeme"), budget=_BUDGET)
     return None
 
 
@@ -260,6 +269,11 @@ def _offset(lexeme: tree.Node) -> int:
 def shown(text: bytes) -> str:
     """A text in quotes."""
     return json.dumps(text.decode(errors="backslashreplace"), ensure_ascii=False)
+
+
+def _while_small(found: Iterator[str]) -> Iterator[str]:
+    with suppress(GrammarError):  # the search became too large
+        yield from found
 
 
 def _few(found: list[str]) -> Iterator[str]:

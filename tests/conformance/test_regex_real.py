@@ -128,9 +128,8 @@ def test_real_patterns():
             left_out[f"{type(error).__name__}: {error}"] += 1
             continue
         counts["patterns"] += 1
-        for text in (
-            _texts(pattern, expression, chooser, TEXTS[is_full]) if pattern in judged else ()
-        ):
+        count = TEXTS[is_full] if pattern in judged else 0
+        for text in _texts(pattern, expression, chooser, count) if count else ():
             member = bool(judge.search(text))
             counts["texts"] += 1
             counts["members"] += member
@@ -147,7 +146,7 @@ def test_real_patterns():
 @pytest.mark.parametrize(
     ("pattern", "member", "other"),
     [
-        ("[ab]*a[ab]{12}", "abb" * 20, "b" * 20),
+        ("[ab]*a[ab]{12}", "bba" * 20, "b" * 20),
         ("(a{1,50}){1,50}", "a" * 2500, "a" * 2501),
         ("[\u00a0-\U0010ffff]+", "é😀", "éa"),
     ],

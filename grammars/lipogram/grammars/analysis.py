@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import ChainMap, defaultdict
 from collections.abc import Iterable, Mapping
-from heapq import heappop, heappush
+from heapq import heappop, heappush, nsmallest
 
 from lipogram.grammars import ir
 from lipogram.grammars.derivatives import Derivatives
@@ -117,6 +117,8 @@ class ShortestMembers:
                     todo.append(min(options, key=lambda option: known[id(option)]))
                 case ir.Repeat(item, minimum):
                     todo += [item] * minimum
+                case ir.Members():
+                    todo += reversed(_shortest_members(expression, known))
                 case ir.Intersection() | ir.Complement():
                     pieces.append(self._derivatives.shortest(self._boolean_node(expression), bytes))
                 case _:
@@ -169,6 +171,8 @@ class ShortestMembers:
                 return self._derivatives.length(self._boolean_node(expression)), 0
             case ir.Reference(rule):
                 return self._measures[rule]
+            case ir.Members():
+                return _members_measure(expression, values)
 
     def _boolean_node(self, expression: ir.Expression) -> int:
         node = self._boolean_nodes.get(id(expression))
@@ -177,6 +181,42 @@ class ShortestMembers:
                 expression, self._derivatives
             )
         return node
+
+
+def _members_measure(members: ir.Members, values: Mapping[int, Measure]) -> Measure:
+    chosen, fillers = _chosen_members(members, values)
+    count = len(chosen) + fillers
+    parts = [(values[id(members.items[index])], 1) for index in chosen]
+    parts += [(values[id(members.others)], fillers), (values[id(members.separator)], count - 1)]
+    parts = [(measure, times) for measure, times in parts if times > 0]
+    too_many = members.maximum is not None and count > members.maximum
+    if too_many or any(length >= INFINITE for (length, _), _ in parts):
+        return _DEAD
+    length = sum(length * times for (length, _), times in parts)
+    return min(length, _LONGEST), max((rank for (_, rank), _ in parts), default=0)
+
+
+def _chosen_members(members: ir.Members, values: Mapping[int, Measure]) -> tuple[list[int], int]:
+    """Of a shortest run, the items' indexes in order, and how many others it has."""
+    measures = [values[id(item)] for item in members.items]
+    missing = max(members.minimum - len(members.required), 0)
+    optional = (
+        index
+        for index, measure in enumerate(measures)
+        if index not in members.required and measure <= values[id(members.others)]
+    )
+    best = nsmallest(missing, optional, key=measures.__getitem__)
+    return sorted([*members.required, *best]), missing - len(best)
+
+
+def _shortest_members(members: ir.Members, values: Mapping[int, Measure]) -> list[ir.Expression]:
+    """The parts of a shortest run, in order; others of no length are left out."""
+    chosen, fillers = _chosen_members(members, values)
+    parts = [part for index in chosen for part in (members.separator, members.items[index])]
+    filler = (members.separator, members.others)
+    if any(values[id(part)][0] for part in filler):
+        parts += filler * fillers
+    return parts[1:]
 
 
 def _depth_first(uses: Mapping[str, Iterable[str]]) -> list[str]:

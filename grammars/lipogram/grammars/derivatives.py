@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import TypeVar
 
+from lipogram.grammars.members import Left, Run
 from lipogram.grammars.residuals import (
     ALL_BYTES,
     BOTH,
@@ -23,6 +24,8 @@ from lipogram.grammars.residuals import (
     EMPTY,
     INFINITE,
     LITERALS,
+    MEMBER,
+    MEMBERS,
     NOT,
     NOTHING,
     REPEAT,
@@ -176,6 +179,14 @@ class Derivatives:
     def _call_heads(self, rule: int) -> Heads:
         return Heads((), ((rule, EMPTY),))
 
+    def _members_heads(self, run: Run, left: Left) -> Heads:
+        edges, calls = run.run_heads(left)
+        return Heads(tuple(edges), tuple(calls))
+
+    def _member_heads(self, run: Run, left: Left, low: int, high: int, depth: int) -> Heads:
+        edges, calls = run.next_heads(left, low, high, depth)
+        return Heads(tuple(edges), tuple(calls))
+
     def deterministic(self, node: int) -> list[Edge]:
         """Edges with disjoint byte classes, for a node without calls."""
         edges = self.heads(node).edges
@@ -253,7 +264,9 @@ class Derivatives:
             return int(key[2]) * self._least(key[1])
         if op == CHAIN:
             return int(len(key[1]) - key[2]) + self._least(key[3])
-        return self.length(node) if op == LITERALS else 1  # what is left is not nullable
+        return (
+            self.length(node) if op in (LITERALS, MEMBERS, MEMBER) else 1
+        )  # what is left is not nullable
 
     def length(self, node: int) -> int:
         """The number of bytes of a shortest member; INFINITE if there is none."""
@@ -277,6 +290,10 @@ class Derivatives:
         elif op == LITERALS:
             _, _, low, high, depth, texts = key
             length = min(map(len, texts[low:high])) - depth
+        elif op == MEMBERS:
+            length = key[1].length(key[2])
+        elif op == MEMBER:
+            length = key[1].next_length(*key[2:])
         else:
             path = self._search(node, stop=lambda n: self.residuals.nullable[n])
             length = INFINITE if path is None else len(path)
@@ -310,6 +327,12 @@ class Derivatives:
                 pieces.append(min(texts[low:high], key=len)[depth:])
             elif op == CALL:
                 pieces.append(rule_text(key[1]))
+            elif op == MEMBERS:
+                todo += key[1].run_way(key[2])[::-1]
+            elif op == MEMBER:
+                text, node, rest = key[1].next_way(*key[2:])
+                pieces.append(text)
+                todo += [rest, node]
             elif op in (BOTH, NOT):
                 path = self._search(current, stop=lambda n: self.residuals.nullable[n])
                 assert path is not None
@@ -327,6 +350,8 @@ _DERIVE: dict[int, Callable[..., Heads]] = {
     BOTH: Derivatives._both_heads,
     NOT: Derivatives._not_heads,
     CALL: Derivatives._call_heads,
+    MEMBERS: Derivatives._members_heads,
+    MEMBER: Derivatives._member_heads,
 }
 
 _PLAIN = b"0" + bytes(range(0x61, 0x7B)) + bytes(range(0x41, 0x5B)) + bytes(range(0x20, 0x7F))

@@ -85,6 +85,29 @@ class Reference:
     rule: str
 
 
+EMPTY = Literal(b"")
+NOTHING = Choice(())
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """A run of members with separators between them: the body of a JSON object, above all.
+
+    Each of `items` comes at most once, those at the indexes in `required` exactly once: in this
+    order, or in any order if `any_order`. `others` may come any number of times: behind the last
+    item, or anywhere if `any_order`. There are at least `minimum` and at most `maximum` members in
+    all (None: no limit); with none of them the run is empty. Not below Intersection or Complement.
+    """
+
+    items: tuple[Expression, ...]
+    required: frozenset[int] = frozenset()
+    others: Expression = NOTHING
+    separator: Expression = EMPTY
+    minimum: int = 0
+    maximum: int | None = None
+    any_order: bool = False
+
+
 Expression = (
     Literal
     | Bytes
@@ -96,6 +119,7 @@ Expression = (
     | Intersection
     | Complement
     | Reference
+    | Members
 )
 
 
@@ -130,8 +154,6 @@ class Grammar:
     lexemes: frozenset[str] = frozenset()
 
 
-EMPTY = Literal(b"")
-NOTHING = Choice(())
 ANY_CHAR = Chars(((0, 0xD7FF), (0xE000, 0x10FFFF)))
 
 

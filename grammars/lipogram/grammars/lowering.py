@@ -12,6 +12,7 @@ from collections.abc import Container, Mapping
 from lipogram.grammars import ir
 from lipogram.grammars.derivatives import Derivatives
 from lipogram.grammars.errors import GrammarError
+from lipogram.grammars.members import Item, Run
 from lipogram.grammars.residuals import EMPTY, INFINITE, NOTHING
 
 
@@ -19,7 +20,7 @@ def lower(root: ir.Expression, rules: Mapping[str, int], derivatives: Derivative
     """The node of an expression; `rules` numbers the rules that it may call."""
     residuals = derivatives.residuals
     nodes: dict[int, int] = {}
-    for expression in postorder(root, stop=(ir.Intersection, ir.Complement)):
+    for expression in postorder(root, stop=(ir.Intersection, ir.Complement, ir.Members)):
         match expression:
             case ir.Sequence(items):
                 node = EMPTY
@@ -31,12 +32,40 @@ def lower(root: ir.Expression, rules: Mapping[str, int], derivatives: Derivative
                 node = residuals.choice(nodes[id(option)] for option in options)
             case ir.Reference(name):
                 node = residuals.call(rules[name])
+            case ir.Members():
+                node = _lower_members(expression, rules, derivatives)
             case ir.Intersection() | ir.Complement():
                 node = lower_regular(expression, derivatives)
             case _:
                 node = _lower_leaf(expression, derivatives)
         nodes[id(expression)] = node
     return nodes[id(root)]
+
+
+def _lower_members(members: ir.Members, rules: Mapping[str, int], derivatives: Derivatives) -> int:
+    """The node of a run: its items' leading bytes apart, so that few of them become nodes."""
+    items = []
+    for index, item in enumerate(members.items):
+        text, rest = _led(item)
+        node = lower(rest, rules, derivatives)
+        if node != NOTHING:
+            items.append(Item(text, node, index in members.required))
+        elif index in members.required:
+            return NOTHING
+    others = lower(members.others, rules, derivatives)
+    separator = lower(members.separator, rules, derivatives)
+    run = Run(derivatives, items, others, separator, members.any_order)
+    return run.start(members.minimum, members.maximum)
+
+
+def _led(expression: ir.Expression) -> tuple[bytes, ir.Expression]:
+    """The bytes that an expression begins with, and what follows them."""
+    match expression:
+        case ir.Literal(text):
+            return text, ir.EMPTY
+        case ir.Sequence((ir.Literal(text), *rest)):
+            return text, ir.Sequence(tuple(rest))
+    return b"", expression
 
 
 def lower_regular(root: ir.Expression, derivatives: Derivatives) -> int:
@@ -64,6 +93,8 @@ def lower_regular(root: ir.Expression, derivatives: Derivatives) -> int:
                 raise GrammarError(
                     f"expected a regular expression under & or ~, found the rule {name!r}"
                 )
+            case ir.Members():
+                raise GrammarError("expected a regular expression under & or ~, found members")
             case _:
                 node = _lower_leaf(expression, derivatives)
         nodes[id(expression)] = node
@@ -97,6 +128,8 @@ def children(expression: ir.Expression) -> tuple[ir.Expression, ...]:
             return options
         case ir.Repeat(item) | ir.Complement(item):
             return (item,)
+        case ir.Members(items):
+            return (*items, expression.others, expression.separator)
     return ()
 
 

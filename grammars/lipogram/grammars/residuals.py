@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from time import thread_time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lipogram.grammars.errors import BudgetExceeded
 from lipogram.grammars.utf8 import ByteRanges, byte_ranges
+
+if TYPE_CHECKING:
+    from lipogram.grammars.members import Left, Run
 
 ALL_BYTES = (1 << 256) - 1
 INFINITE = 1 << 60
 _FEW_LITERALS = 64  # as many are alternatives like others; more are searched in a sorted list
 
-BYTES, CHAIN, SEQUENCE, CHOICE, REPEAT, LITERALS, BOTH, NOT, CALL = range(9)
+BYTES, CHAIN, SEQUENCE, CHOICE, REPEAT, LITERALS, BOTH, NOT, CALL, MEMBERS, MEMBER = range(11)
 NOTHING, EMPTY = 0, 1  # the first two nodes: the empty language, the empty string
 
 Key = tuple[Any, ...]  # (operation, its arguments)
@@ -263,6 +266,24 @@ class Residuals:
             return node
         return self._new(key, nullable=length == 0, is_boolean=False, length=length)
 
+    def members(self, run: Run, left: Left, *, nullable: bool) -> int:
+        """What is left of a run."""
+        key = (MEMBERS, run, left)
+        node = self._ids.get(key)
+        if node is not None:
+            return node
+        return self._new(key, nullable=nullable, is_boolean=False, length=None)
+
+    def member(
+        self, run: Run, left: Left, low: int, high: int, depth: int, *, nullable: bool
+    ) -> int:
+        """A next member, of those from low to high, from byte `depth` on; then the rest."""
+        key = (MEMBER, run, left, low, high, depth)
+        node = self._ids.get(key)
+        if node is not None:
+            return node
+        return self._new(key, nullable=nullable, is_boolean=False, length=None)
+
     def named(self, node: int) -> int:
         """A call of a nameless rule of this body, where that saves making states again.
 
@@ -357,7 +378,7 @@ class Residuals:
                 named = len(self.rule_lengths) - len(self.nameless)
                 parts = (op, self.rule_lengths[rule] > 0)
                 return (None, ()) if rule < named else (parts, (self.nameless[rule - named],))
-            case (op, *_) if op == LITERALS:
+            case (op, *_) if op in (LITERALS, MEMBERS, MEMBER):
                 return None, ()
             case key:
                 return key, ()

@@ -141,11 +141,10 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """Rules by name, the one to start from, and the front-end's report.
+    """Rules by name, the one to start from, the front-end's report, and which rules are lexemes.
 
-    `lexemes` names rules, regular and never empty, that are read by maximal munch: where a text of
-    one ends, the next byte of the whole text, if there is one, extends none of the lexemes that are
-    in progress there in any parse, this one included.
+    A lexeme is a regular rule under maximal munch: its text ends only where the next byte, if any,
+    extends none of the lexemes in progress.
     """
 
     rules: Mapping[str, Expression]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from lipogram.grammars import ir, json_schema
@@ -60,14 +61,14 @@ class _Renaming:
     def _rename(self, expression: ir.Expression) -> ir.Expression:
         if isinstance(expression, ir.Reference):
             return ir.Reference(self._names[expression.rule])
-        if isinstance(expression, ir.Sequence):
-            return ir.Sequence(tuple(map(self.rename, expression.items)))
-        if isinstance(expression, ir.Choice):
-            return ir.Choice(tuple(map(self.rename, expression.options)))
-        if isinstance(expression, ir.Repeat):
-            item = self.rename(expression.item)
-            return ir.Repeat(item, expression.minimum, expression.maximum)
-        return expression
+        changes: dict[str, Any] = {}
+        for part in fields(expression):
+            value = getattr(expression, part.name)
+            if is_dataclass(value):
+                changes[part.name] = self.rename(value)  # type: ignore[arg-type]
+            elif isinstance(value, tuple) and value and is_dataclass(value[0]):
+                changes[part.name] = tuple(map(self.rename, value))
+        return replace(expression, **changes) if changes else expression
 
 
 def substring(

@@ -15,6 +15,7 @@ from lipogram.grammars import lark_tree as tree
 from lipogram.grammars.automaton import Budget, compile
 from lipogram.grammars.errors import BudgetExceeded, EmptyLanguage, GrammarError, Unsupported
 from lipogram.grammars.lark_source import LarkSource
+from lipogram.grammars.regex_lowering import ANY_TEXT
 from lipogram.grammars.regex_measures import assertions
 from lipogram.grammars.regex_syntax import (
     Alternation,
@@ -38,6 +39,7 @@ class Joiner:
         self._source = source
         self._definitions = definitions
         self._looking: set[str] = set()
+        self._asserting: dict[tree.Pattern, bool] = {}
         self._pieces = 0
 
     def define(self, name: str) -> None:
@@ -72,13 +74,13 @@ class Joiner:
         joined = self._joined(node, 0, 0)
         own = regex_lowering.lower(joined, search=False)
         after = ir.Bytes(sum(1 << byte for byte in following))
-        sides = [(ir.sequence(own, after, regex_lowering.ANY_TEXT), (joined, _ANYTHING))]
+        sides = [(ir.sequence(own, after, ANY_TEXT), Concatenation((joined, _ANYTHING)))]
         if not is_first:
-            sides.append((ir.sequence(regex_lowering.ANY_TEXT, own), (_ANYTHING, joined)))
+            sides.append((ir.sequence(ANY_TEXT, own), Concatenation((_ANYTHING, joined))))
         for beside, seen in sides:
             with suppress(EmptyLanguage, Unsupported):
-                matched = regex_lowering.lower(Concatenation(seen), search=False)
-                texts = (regex_lowering.ANY_TEXT, beside, ir.Complement(matched))
+                matched = regex_lowering.lower(seen, search=False)
+                texts = (ANY_TEXT, beside, ir.Complement(matched))
                 automaton = compile(
                     ir.Grammar({"gap": ir.Intersection(texts)}, "gap"), budget=_BUDGET
                 )
@@ -102,7 +104,12 @@ class Joiner:
         return self._source.error(message, node.at + 1 + inside, type(error))
 
     def _asserts(self, node: tree.Pattern) -> bool:
-        return bool(_MAY_LOOK.search(node.pattern)) and assertions(self.pattern(node)) > 0
+        if not _MAY_LOOK.search(node.pattern):
+            return False
+        known = self._asserting.get(node)
+        if known is None:
+            known = self._asserting[node] = assertions(self.pattern(node)) > 0
+        return known
 
     def _joined(self, node: tree.Node, at: int, nesting: int) -> Node:
         self._pieces += 1

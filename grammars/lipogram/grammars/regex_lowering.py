@@ -260,7 +260,8 @@ class _Lowering:
     ) -> ir.Expression:
         """A lookbehind of one character: it reaches back over a lookahead where nothing pends."""
         found = ir.sequence(ANY_TEXT, plain(Characters(ranges)))
-        pending = ir.Intersection((left.pending, ir.Complement(found) if look.negated else found))
+        condition = ir.Complement(found) if look.negated else found
+        pending: ir.Expression = ir.Intersection((left.pending, condition))
         if not matches_empty(left.pending):
             return then(replace(left, pending=pending))
         common = None if left.last is None else regex_classes.intersect(left.last, ranges)

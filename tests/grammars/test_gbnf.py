@@ -204,8 +204,14 @@ def test_tokens_by_exclusion_are_unsupported(token):
 
 
 def test_warnings():
-    report = gbnf.parse('root ::= "a"\nb ::= c\nc ::= "d"').report
-    assert report.warnings == ("2:1: b is never used",)
+    report = gbnf.parse(
+        'root ::= "a" | d\nb ::= c\nc ::= "d"\nd ::= "(" d ")" | e e\ne ::= d'
+    ).report
+    assert report.warnings == (
+        "2:1: b is never used",
+        "4:1: d never comes to an end",
+        "5:1: e never comes to an end",
+    )
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,8 @@ OVER_BUDGET = {
     "token ids": "start: <[0-1000]>",
     "growing template": 'start: t{"x"}\nt{x}: "a" | t{u{x, x}}\nu{x, y}: x',
     "nested below not": "start: A\nA: ~" + "(" * 400 + '"a"' + ' | "b")*' * 400,
+    "doubled beside a lookahead": 'start: T60\nT0: /a(?!b)/ "c"\n'
+    + "".join(f"T{i + 1}: T{i} T{i}\n" for i in range(60)),
     "doubled below and": "start: A\nA: B & B\nB: C0\n"
     + "".join(f"C{i}: C{i + 1} C{i + 1}\n" for i in range(40))
     + 'C40: "x"',

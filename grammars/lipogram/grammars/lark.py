@@ -59,16 +59,19 @@ def parse(
     )
     asked.check(source, definitions, 0)
     options = lark_options.read(source, grammar.options, definitions).joined(asked)
+    return _lower(source, grammar, options, Units(source, definitions, start))
+
+
+def _lower(source: LarkSource, grammar: _Collected, options: Options, units: Units) -> ir.Grammar:
     rules: dict[str, ir.Expression] = {}
-    terminals = Terminals(source, definitions, rules)
-    units = Units(source, definitions, start)
-    lexemes = Lexemes(source, definitions, terminals, rules, options)
+    terminals = Terminals(source, grammar.definitions, rules)
+    lexemes = Lexemes(source, grammar.definitions, terminals, rules, options)
     lexemes.reserve(units)
     skip = lexemes.skip(grammar.ignored)
     body = Rules(units, lexemes, rules, skip).add(skip_first=options.allow_initial_skip)
     rules[_TEXT_RULE] = ir.sequence(body, skip) if options.allow_trailing_skip else body
     language = ir.Grammar(rules, _TEXT_RULE, lexemes=frozenset(lexemes.munched))
-    linter = lark_lint.Linter(source, definitions, grammar.ignored, units, terminals)
+    linter = lark_lint.Linter(source, grammar.definitions, grammar.ignored, units, terminals)
     warnings = (*linter.warnings(language), *lexemes.warnings)
     return replace(language, report=ir.Report(tuple(lexemes.narrowed), warnings))
 

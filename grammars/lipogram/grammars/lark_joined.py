@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from itertools import chain
 
 from lipogram.grammars import ir, regex_classes, regex_lowering, regex_parser
 from lipogram.grammars import lark_tree as tree
@@ -128,7 +129,9 @@ class Joiner:
             case tree.Name(name):
                 return self._joined(self._definitions[name].body, at, below)
             case tree.Series(items):
-                return Concatenation(tuple(self._joined(item, at, below) for item in items))
+                joined = [self._joined(item, at, below) for item in items]
+                flat = (n.items if isinstance(n, Concatenation) else (n,) for n in joined)
+                return Concatenation(tuple(chain.from_iterable(flat)))
             case tree.Alternatives(options):
                 return Alternation(tuple(self._joined(option, at, below) for option in options))
             case tree.Repeated(item, minimum, maximum):

@@ -8,13 +8,15 @@ from itertools import count
 from lipogram.grammars import ir, lark_embedded, lark_lazy, special_tokens
 from lipogram.grammars import lark_tree as tree
 from lipogram.grammars.alternation import union
-from lipogram.grammars.automaton import compile
-from lipogram.grammars.errors import EmptyLanguage, Unsupported
+from lipogram.grammars.automaton import Budget, compile
+from lipogram.grammars.errors import BudgetExceeded, EmptyLanguage, Unsupported
 from lipogram.grammars.lark_options import Options
 from lipogram.grammars.lark_source import LarkSource
 from lipogram.grammars.lark_terminals import Terminals
 from lipogram.grammars.lark_units import Units
 from lipogram.grammars.regex_measures import matches_empty
+
+_BUDGET = Budget(max_compile_s=0.3, max_step_s=0.1)
 
 
 class Lexemes:
@@ -48,17 +50,19 @@ class Lexemes:
             return
         definition = self._definitions[name]
         words = self._listed(units)
+        language = ir.Grammar({name: self._terminals.regular(definition.body)}, name)
         try:
-            identifiers = compile(
-                ir.Grammar({name: self._terminals.regular(definition.body)}, name)
-            )
+            identifiers = compile(language, budget=_BUDGET)
+            found = [
+                node
+                for node, texts in words.items()
+                if any(identifiers.accepts(text.encode()) for text in texts)
+            ]
         except EmptyLanguage:
-            words.clear()
-        found = [
-            node
-            for node, texts in words.items()
-            if any(identifiers.accepts(text.encode()) for text in texts)
-        ]
+            found = []
+        except BudgetExceeded as error:
+            message = f"expected a simpler {name} to reserve words of: {error.message}"
+            raise self._source.error(message, definition.at, BudgetExceeded) from error
         if not found:
             where = self._source.where(definition.at)
             self.warnings.append(f"{where}: no text of a rule is a {name}, so none is reserved")

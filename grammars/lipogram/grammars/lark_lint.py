@@ -17,9 +17,9 @@ from lipogram.grammars.lark_terminals import Terminals
 from lipogram.grammars.lark_units import Unit, Units
 from lipogram.grammars.regex_measures import matches_empty
 
-_MAX_UNITS = 2_000
+_MAX_UNITS = 1_000
 _MAX_SINGLE = 8
-_BUDGET = Budget(max_states=4_000, max_compile_s=0.5, max_step_s=0.1)
+_BUDGET = Budget(max_states=4_000, max_compile_s=0.3, max_step_s=0.1)
 
 
 class Linter:

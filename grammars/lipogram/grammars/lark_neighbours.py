@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator
 from lipogram.grammars import lark_tree as tree
 from lipogram.grammars.lark_units import Unit, Units
 
+_MAX_LEXEMES = 200
+_MAX_ROUNDS = 8
+
 
 class Neighbours:
     """Lexemes are numbered in the order of the text; sets of them are the bits of integers.
@@ -25,10 +28,15 @@ class Neighbours:
         self.followers: dict[int, int] = {}
 
     def find(self) -> None:
-        """Fill `lexemes` and `followers`: the set of those that may stand right after each."""
-        self._settle()
-        for unit in self._units.all:
-            self._join(unit.body, unit)
+        """Fill `lexemes` and `followers`: the set of those that may stand right after each.
+
+        Nothing is found in a grammar of so many lexemes, or so entangled, that it would take long.
+        """
+        if len({n for unit in self._units.all for n in self._units.lexemes(unit)}) > _MAX_LEXEMES:
+            return
+        if self._settle():
+            for unit in self._units.all:
+                self._join(unit.body, unit)
 
     def pairs(self) -> Iterator[tuple[int, int]]:
         """The numbers of two lexemes of which the second may stand right after the first."""
@@ -38,11 +46,14 @@ class Neighbours:
                 yield first, lowest.bit_length() - 1
                 after ^= lowest
 
-    def _settle(self) -> None:
+    def _settle(self) -> bool:
+        """Find what each unit begins and ends with; false if it took too long."""
         firsts, lasts = self._edges
         todo = deque(reversed(self._units.all))
         queued = set(todo)
-        while todo:
+        for _ in range(_MAX_ROUNDS * len(todo)):
+            if not todo:
+                return True
             unit = todo.popleft()
             queued.remove(unit)
             found = (
@@ -54,6 +65,7 @@ class Neighbours:
                 firsts[unit], lasts[unit], self._through[unit] = found
                 todo += (user for user in unit.users if user not in queued)
                 queued.update(unit.users)
+        return not todo
 
     def _edge(self, node: tree.Node, unit: Unit, end: int) -> int:
         """The lexemes that the node may begin with (end 0) or end with (end 1)."""

@@ -22,11 +22,10 @@ from lipogram.grammars.lark_neighbours import Neighbours
 from lipogram.grammars.lark_source import LarkSource
 from lipogram.grammars.lark_terminals import Terminals
 
-_MAX_LEXEMES = 200
 _MAX_STATES = 48
 _MAX_PAIRS = 400
 _SHOWN = 3
-_MAX_SEARCH_S = 0.5
+_MAX_SEARCH_S = 0.25
 _BUDGET = Budget(max_nodes=20_000, max_states=2_000, max_compile_s=0.1, max_step_s=0.1)
 _ASCII = (*b"axyzA1", *range(0x20, 0x7F), *b"\n\t\r")  # examples read well with these first
 _WORD = re.compile(r"[A-Za-z_][A-Za-z_0-9]+")
@@ -62,8 +61,6 @@ class Overlaps:
 
     def warnings(self) -> Iterator[str]:
         """A few of each kind: regexes that look out, texts that overrun, words without an end."""
-        if len(self._neighbours.lexemes) > _MAX_LEXEMES:
-            return
         for kind in (self._outlooks, self._overruns, self._words):
             yield from _few(list(_while_small(kind())))
 

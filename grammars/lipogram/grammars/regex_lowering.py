@@ -351,4 +351,8 @@ def lower(node: Node, *, search: bool) -> ir.Expression:
         raise BudgetExceeded(
             f"the pattern has {count} assertions, more than {MAX_ASSERTIONS}", line=1, column=1
         )
-    return _Lowering().run(node, _Left(), lambda at: at.pending)
+    try:
+        return _Lowering().run(node, _Left(), lambda at: at.pending)
+    except RecursionError as error:
+        message = "expected fewer assertions within groups"
+        raise BudgetExceeded(message, line=1, column=1) from error

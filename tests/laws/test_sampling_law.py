@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 import pytest
 
+from laws.generator import cases
 from laws.oracle import Oracle, random_grammar
 from laws.running import assert_law, run, run_all, seeded
 from lipogram.decoding import Autoregressive, BudgetTooSmall, Job, Masker, Sampling, Vocabulary
@@ -220,7 +221,7 @@ def test_the_law_without_a_rule_is_the_models(sampling: str) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_greedy_is_the_path_of_best_tokens(name: str) -> None:
     case = CASES[name]
-    for seed in range(20):
+    for seed in cases(20):
         model = TableModel.random(case.vocabulary, seed, 1.5)
         for budget in (2, 3, 12):
             greedy = Sampling(temperature=0)
@@ -233,7 +234,7 @@ def test_every_output_is_a_member_in_every_budget(name: str) -> None:
     case = CASES[name]
     masker = case.masker()
     for budget in range(9):
-        for seed in range(15):
+        for seed in cases(15):
             model = TableModel.random(case.vocabulary, seed, 4.0)
             try:
                 result = run(Autoregressive(model), job(masker, Sampling(seed=seed), budget))
@@ -250,7 +251,7 @@ def test_random_grammars_end_in_a_member_in_every_budget() -> None:
     tokens = [b"a", b"b", b"\xc3", b"\xa9", b"ab", b"ba", b"\xc3\xa9", b"b\xc3", b"aab", b"</s>"]
     vocabulary = Vocabulary.from_tokens(tokens, eos_ids=(9,))
     finished = 0
-    for seed in range(60):
+    for seed in cases(60):
         grammar = random_grammar(seed)
         try:
             masker = Masker(compile(grammar), vocabulary)
@@ -304,7 +305,7 @@ def test_drafts_change_no_output(name: str) -> None:
     model = TableModel.random(case.vocabulary, 7)
     guess = Guess(0, len(case.vocabulary))
     for masker in (case.masker(), None):
-        for seed in range(40):
+        for seed in cases(40):
             one = job(masker, Sampling(seed=seed), 8)
             plain, drafted = run(Autoregressive(model), one), run(Autoregressive(model, guess), one)
             assert plain.text == drafted.text

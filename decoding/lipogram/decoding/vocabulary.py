@@ -128,7 +128,7 @@ class Vocabulary:
     @cached_property
     def reaches(self) -> Reaches:
         """What maskers have found out about residuals, for other grammars that contain them."""
-        return Reaches()
+        return Reaches(self.trie, len(self))
 
     @cached_property
     def has_text(self) -> NDArray[np.bool_]:

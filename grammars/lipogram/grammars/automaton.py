@@ -1,77 +1,61 @@
 """The compiled grammar: one lazily expanded recursive state machine over bytes.
 
-Left to right it runs as an Earley recogniser whose item sets are hash-consed, so that a whole
-configuration, stack included, is one small integer (a graph-structured stack: Tomita 1985;
-Earley 1970). An item is a residual expression and the *frame* that it returns to when done. A
-frame is (configuration, rule): the places in that configuration which await the rule. Frames hold
-configurations, configurations hold frames of earlier configurations: equal contents get equal
-numbers, at any depth, on any path. A rule called in tail position returns to its caller's frame
-(Leo 1991), so right recursion is a loop; unless the rule has a frame of its own already.
+Left to right it runs as an Earley recogniser whose item sets are hash-consed (`engine.states`), so
+that a whole configuration, stack included, is one small integer. What is here is the door to the
+compiled engine: its memory, its budgets, its lock.
 """
 
 from __future__ import annotations
 
+import ctypes
+import secrets
 import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from time import thread_time
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lipogram.grammars import ir
-from lipogram.grammars.analysis import ShortestMembers, check_depth
-from lipogram.grammars.derivatives import Derivatives
-from lipogram.grammars.errors import BudgetExceeded, EmptyLanguage
-from lipogram.grammars.exits import Exits, Item
-from lipogram.grammars.expansion import NEEDS_BODY, NEEDS_HEADS, expand, warm_up
-from lipogram.grammars.lowering import lower
-from lipogram.grammars.residuals import INFINITE, Residuals
-from lipogram.grammars.table import (
-    BODY,
-    CALL_END,
-    CALL_START,
-    CALLERS,
-    COMPLETE,
-    DEAD,
-    EDGE_END,
-    EDGE_START,
-    FRAME_STATE,
-    ITEM_START,
-    ITEMS,
-    MASK,
-    NODE,
-    PENDING,
-    REQUEST,
-    REST,
-    ROOT,
-    ROW,
+from lipogram.grammars.engine import exits
+from lipogram.grammars.engine.coding import Coder
+from lipogram.grammars.engine.layout import (
+    MAX_NODES,
+    MAX_STATES,
+    NODE_COUNT,
+    NONCE,
+    ROW_COUNT,
+    ROW_OF,
     ROWS,
-    RULE,
-    STATES,
-    grown,
-    intern_tail,
-    new_table,
-    with_room,
+    SECRET,
+    STATE_COUNT,
 )
+from lipogram.grammars.engine.memory import FUEL, HELD_BYTES, Memory, capacity, new_memory
+from lipogram.grammars.engine.settling import begin
+from lipogram.grammars.engine.states import row_of
+from lipogram.grammars.errors import BudgetExceeded, EmptyLanguage
 
 State = int
 
 _FORCED_LIMIT_BYTES = 1 << 16
-_ITEMS_PER_ROW = 160  # at most, on average
-_FEW_STATES = 1 << 12  # with a budget of fewer, single states may still be this large
+_WORK_PER_S = 100_000_000
+# All hashes of residuals begin with it: what is kept by hash is shared between users' grammars.
+_SECRET = secrets.randbits(62)
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
     """What one grammar may use, over the automaton's life; exceeding it raises BudgetExceeded.
 
-    The defaults bound memory to about 200 MB.
+    Times are counted in steps of work, so that a busy machine is no excuse: a second is about as
+    much as an idle core does in one.
     """
 
     max_rules: int = 100_000
     max_depth: int = 200
-    max_nodes: int = 300_000
+    max_nodes: int = 1_000_000
     max_states: int = 100_000
+    max_bytes: int = 200 << 20
     max_shortest_bytes: int = 1 << 20
     max_compile_s: float = 2.0
     max_step_s: float = 1.0  # for one state's successors: servers expand between requests' steps
@@ -93,47 +77,39 @@ class Automaton:
     """
 
     def __init__(self, grammar: ir.Grammar, budget: Budget) -> None:
-        warm_up()
         if len(grammar.rules) > budget.max_rules:
             raise BudgetExceeded(f"the grammar has more than {budget.max_rules} rules")
-        for body in grammar.rules.values():
-            check_depth(body, budget.max_depth)
         self.grammar = grammar
         self.report = grammar.report
-        self._budget = budget
         self.lock = threading.RLock()
-        self._residuals = Residuals(budget.max_nodes)
-        self._residuals.deadline_s = thread_time() + budget.max_compile_s
-        self._derivatives = Derivatives(self._residuals)
-        self._members = ShortestMembers(grammar, self._derivatives)
-        shortest = self._members.length(grammar.start)
-        if shortest >= INFINITE:
+        self._budget = budget
+        coder = Coder(grammar, budget.max_depth)
+        memory = self.memory = new_memory(budget.max_bytes)
+        memory[MAX_NODES], memory[MAX_STATES] = budget.max_nodes, budget.max_states
+        memory[NONCE], memory[SECRET] = secrets.randbits(62), _SECRET
+        memory[FUEL] = int(budget.max_compile_s * _WORK_PER_S)
+        self._seen = (0, 0)
+        try:
+            coder.load(memory)
+            self._start = begin(memory, coder.number(grammar.start))
+        except MemoryError:
+            raise self._exceeded("the grammar takes too long to compile") from None
+        if self._start == 0:
             raise EmptyLanguage("no text satisfies the grammar")
-        self._check_shortest(shortest)
-        self._names = tuple(grammar.rules)
-        self._rules = {name: index for index, name in enumerate(self._names)}
-        self._residuals.rule_lengths = list(self._members.lengths)
-        self._rule_texts: dict[int, bytes] = {}
-
-        self._exits = Exits(self._derivatives.length, self.callers, self.state_of)
-        self.table = new_table(len(self._rules))
-        self._mask_ids = {1 << byte: byte for byte in range(256)}
-        self._edge_count = self._call_count = 0
-        self._start = self.residual(self._body(self._rules[grammar.start]))
-        self.expand(self._start)
-        self._residuals.deadline_s = None
+        self._check_shortest(self.shortest_length(self._start))
+        self._look()
 
     def __reduce__(self) -> tuple[type[Automaton], tuple[ir.Grammar, Budget]]:
         return Automaton, (self.grammar, self._budget)
 
     def __len__(self) -> int:
         """The number of states made so far."""
-        return int(self.table.counts[STATES])
+        return int(self.memory[STATE_COUNT]) - 1
 
     @property
     def size_bytes(self) -> int:
-        """Roughly the memory that the automaton holds now."""
-        return sum(array.nbytes for array in self.table) + 600 * len(self._residuals)
+        """The memory that the automaton holds now."""
+        return int(self.memory[HELD_BYTES])
 
     @property
     def max_shortest_bytes(self) -> int:
@@ -146,26 +122,38 @@ class Automaton:
 
     def step(self, state: State, byte: int) -> State | None:
         """The state after one more byte, or None if no member goes on so."""
-        successor = int(self._row(state)[byte])
-        return None if successor == DEAD else successor
+        return self.walk(state, (byte,))
 
-    def walk(self, state: State, text: bytes) -> State | None:
+    def walk(self, state: State, text: Iterable[int]) -> State | None:
         """The state after all bytes of `text`, or None."""
+        row_of, rows = self._row_of, self._rows
         for byte in text:
-            successor = int(self._row(state)[byte])
-            if successor == DEAD:
-                return None
+            try:
+                successor = rows[(row_of[state] >> 1 << 8) + byte]
+            except IndexError:  # made since, in a longer array
+                successor = 0
+            if not successor:  # row 0, of states that are not expanded, leads nowhere
+                row = self._expanded(state)
+                row_of, rows = self._row_of, self._rows
+                successor = rows[(row >> 1 << 8) + byte]
+                if not successor:
+                    return None
             state = successor
         return state
 
     def next_bytes(self, state: State) -> frozenset[int]:
         """The bytes that some member has next; empty only if the state is complete."""
-        return frozenset(np.flatnonzero(self._row(state) != DEAD).tolist())
+        row = self._expanded(state) >> 1 << 8
+        successors = self._rows[row : row + 256]
+        return frozenset(byte for byte in range(256) if successors[byte])
 
     def is_complete(self, state: State) -> bool:
         """Whether the text so far is itself a member."""
-        self._row(state)
-        return bool(self.table.states[state, COMPLETE])
+        try:
+            row = self._row_of[state]
+        except IndexError:
+            row = 0
+        return bool((row or self._expanded(state)) & 1)
 
     def accepts(self, text: bytes) -> bool:
         """Whether `text` is a member."""
@@ -178,163 +166,51 @@ class Automaton:
 
     def forced(self, state: State) -> bytes:
         """The bytes that every continuation begins with (at most 64 KiB of them)."""
-        forced = bytearray()
-        while len(forced) < _FORCED_LIMIT_BYTES and not self.is_complete(state):
-            successors = np.flatnonzero(self._row(state) != DEAD)
-            if len(successors) != 1:
-                break
-            forced.append(int(successors[0]))
-            state = int(self._row(state)[forced[-1]])
-        return bytes(forced)
+        with self.working():
+            out = np.empty(exits.forced_bytes(self.memory, state, _FORCED_LIMIT_BYTES), np.uint8)
+            exits.spell_out(self.memory, out)
+        self._look()
+        return out.tobytes()
 
     def shortest(self, state: State) -> bytes:
         """A shortest text that completes the state. Cost: its length and the stack's depth.
 
         Raises BudgetExceeded where it would be longer than the budget's max_shortest_bytes.
         """
-        self._check_shortest(self.shortest_length(state))
-        with self.lock:
-            return b"".join(
-                self._derivatives.shortest(node, self._rule_text)
-                for node in self._exits.nearest(self.items(state))
-            )
+        with self.working():
+            self._check_shortest(exits.shortest_length(self.memory, state))
+            out = np.empty(exits.spell_state(self.memory, state), np.uint8)
+            exits.spell_out(self.memory, out)
+        return out.tobytes()
 
     def shortest_length(self, state: State) -> int:
         """The number of bytes of `shortest(state)`, without spelling it."""
+        with self.working():
+            return exits.shortest_length(self.memory, state)
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Hold the lock, with work for one step allowed; BudgetExceeded if it takes more."""
         with self.lock:
-            return self._exits.length(self.items(state))
-
-    # For readers of the table: a state is a set of items (residual, frame it returns to).
-
-    def items(self, state: State) -> list[Item]:
-        """What the state waits for: some member goes on with a text of one of the items."""
-        states = self.table.states
-        return _pairs(self.table.items, states[state, ITEM_START], states[state + 1, ITEM_START])
-
-    def callers(self, frame: int) -> list[Item]:
-        """The items that go on when `frame` returns; none for ROOT, the end of the text."""
-        start, end = self.table.frames[frame, :FRAME_STATE]
-        return _pairs(self.table.callers, start, end)
-
-    def state_of(self, frame: int) -> State:
-        """The state whose calls the frame is for."""
-        return int(self.table.frames[frame, FRAME_STATE])
-
-    def digest(self, node: int) -> bytes | None:
-        """Equal for equal residuals of any grammar; None where that is not known."""
-        with self.lock:
-            return self._residuals.digest(node)
-
-    def residual(self, node: int) -> State:
-        """The state of the automaton of one residual alone: complete where the residual ends."""
-        with self.lock:
-            self._make_room(1)
-            end = int(self.table.counts[ITEMS])
-            table = self.table
-            table.items[end] = node, ROOT
-            return int(intern_tail(table.states, table.items, table.slots, table.counts, end + 1))
-
-    def expand(self, state: State) -> None:
-        """Make the successors of a state, unless they are made."""
-        with self.lock:
-            compile_deadline_s = self._residuals.deadline_s
-            if compile_deadline_s is None:
-                self._residuals.deadline_s = thread_time() + self._budget.max_step_s
+            self.memory[FUEL] = int(self._budget.max_step_s * _WORK_PER_S)
             try:
-                while status := expand(self.table, state):
-                    self._supply(status, int(self.table.counts[REQUEST]))
-            finally:
-                self._residuals.deadline_s = compile_deadline_s
+                yield
+            except MemoryError:
+                raise self._exceeded("one step takes too long") from None
 
-    def _supply(self, status: int, request: int) -> None:
-        """Give the compiled code what it stopped for, and all of its kind: it starts anew."""
-        self._residuals.check_deadline()
-        table = self.table
-        if status == NEEDS_HEADS:
-            for node in table.todo[request : table.counts[PENDING], NODE].tolist():
-                if self.table.heads[node, EDGE_START] < 0:
-                    self._publish(node)
-        elif status == NEEDS_BODY:
-            calls = slice(table.heads[request, CALL_START], table.heads[request, CALL_END])
-            for rule in table.calls[calls, RULE].tolist():
-                if self.table.rules[rule, BODY] < 0:
-                    body = self._body(rule)
-                    self._grow()
-                    is_empty = not self._residuals.rule_lengths[rule]
-                    self.table.rules[rule] = body, is_empty, rule >= len(self._names)
-        else:
-            self._make_room(request)
+    def _expanded(self, state: State) -> int:
+        """Twice the row of a state, one more if it is complete; its successors are made."""
+        with self.working():
+            row = row_of(self.memory, state)
+            self._look()
+        return row
 
-    def _row(self, state: State) -> NDArray[np.int32]:
-        table = self.table
-        row = table.states[state, ROW]
-        if row < 0 or row >= len(table.rows):  # not made, or made since in a longer table
-            self.expand(state)
-            table = self.table
-            row = table.states[state, ROW]
-        return table.rows[row]  # type: ignore[no-any-return]
-
-    def _body(self, rule: int) -> int:
-        if rule >= len(self._names):
-            return self._residuals.nameless[rule - len(self._names)]
-        expression = self.grammar.rules[self._names[rule]]
-        return lower(expression, self._rules, self._derivatives)
-
-    def _publish(self, node: int) -> None:
-        """Write a residual's heads where compiled code reads them; a chain's all at once."""
-        chain = self._residuals.chain_of(node)
-        if chain is not None:
-            self._publish_chain(*chain)
-            return
-        heads = self._derivatives.live_heads(node)
-        edges = [(self._mask_id(mask), rest) for mask, rest in heads.edges]
-        self._grow(edges=self._edge_count + len(edges), calls=self._call_count + len(heads.calls))
-        edge_end, call_end = self._edge_count + len(edges), self._call_count + len(heads.calls)
-        if edges:
-            self.table.edges[self._edge_count : edge_end] = edges
-        if heads.calls:
-            self.table.calls[self._call_count : call_end] = heads.calls
-        is_nullable = self._residuals.nullable[node]
-        row = (self._edge_count, edge_end, self._call_count, call_end, is_nullable)
-        self.table.heads[node] = row
-        self._edge_count, self._call_count = edge_end, call_end
-
-    def _publish_chain(self, first: int, text: bytes, rest: int) -> None:
-        count = len(text)
-        start, end = self._edge_count, self._edge_count + count
-        self._grow(edges=end)
-        edges = self.table.edges[start:end]
-        edges[:, MASK] = np.frombuffer(text, np.uint8)
-        edges[:, REST] = np.arange(first + 1, first + count + 1)
-        edges[-1, REST] = rest
-        heads = self.table.heads[first : first + count]
-        heads[:, EDGE_START] = np.arange(start, end)
-        heads[:, EDGE_END] = np.arange(start + 1, end + 1)
-        heads[:, CALL_START:] = 0
-        self._edge_count = end
-
-    def _mask_id(self, mask: int) -> int:
-        known = self._mask_ids.setdefault(mask, len(self._mask_ids))
-        if known == len(self._mask_ids) - 1:
-            self._grow(masks=known + 1, mask_stamp=known + 1)
-            self.table.masks[known] = np.frombuffer(mask.to_bytes(32, "little"), np.uint64)
-        return known
-
-    def _grow(self, **lengths: int) -> None:
-        rules = len(self._residuals.rule_lengths)
-        self.table = grown(
-            self.table, heads=len(self._residuals), rules=rules, own=rules, **lengths
-        )
-
-    def _make_room(self, size: int) -> None:
-        rows = self.table.counts[ROWS]
-        if rows >= self._budget.max_states or len(self) >= 8 * self._budget.max_states:
-            raise BudgetExceeded(f"the grammar needs more than {rows} states")
-        items = int(self.table.counts[ITEMS] + self.table.counts[CALLERS]) + 16 * size
-        if items > _ITEMS_PER_ROW * max(self._budget.max_states, _FEW_STATES):
-            raise BudgetExceeded("the grammar can go on in too many ways at once")
-        self._grow()
-        self.table = with_room(self.table, size)
+    def _look(self) -> None:
+        """See the arrays where they are now; they are read without the lock."""
+        memory = self.memory
+        if self._seen != (memory[ROW_OF], memory[ROWS]):
+            self._seen = (int(memory[ROW_OF]), int(memory[ROWS]))
+            self._row_of, self._rows = _view(memory, ROW_OF), _view(memory, ROWS)
 
     def _check_shortest(self, length: int) -> None:
         if length > self._budget.max_shortest_bytes:
@@ -343,16 +219,19 @@ class Automaton:
                 f"more than the {self._budget.max_shortest_bytes} allowed"
             )
 
-    def _rule_text(self, rule: int) -> bytes:
-        text = self._rule_texts.get(rule)
-        if text is None:
-            if rule < len(self._names):
-                text = self._members.text(self._names[rule])
-            else:
-                text = self._derivatives.shortest(self._body(rule), self._rule_text)
-            self._rule_texts[rule] = text
-        return text
+    def _exceeded(self, slow: str) -> BudgetExceeded:
+        memory, budget = self.memory, self._budget
+        if memory[FUEL] < 0:
+            return BudgetExceeded(slow)
+        if memory[NODE_COUNT] >= budget.max_nodes:
+            return BudgetExceeded(f"the grammar needs more than {budget.max_nodes} residual nodes")
+        if memory[ROW_COUNT] > budget.max_states or len(self) >= 8 * budget.max_states:
+            return BudgetExceeded(f"the grammar needs more than {budget.max_states} states")
+        return BudgetExceeded(f"the grammar needs more than {budget.max_bytes >> 20} MiB")
 
 
-def _pairs(array: NDArray[np.int32], start: int, end: int) -> list[Item]:
-    return [(node, frame) for node, frame in array[start:end].tolist()]
+def _view(memory: Memory, array: int) -> memoryview:
+    """An array of 32-bit integers as it is now; valid as long as the memory."""
+    count = capacity(memory, array) // 4
+    integers = (ctypes.c_int32 * count).from_address(int(memory[array]))
+    return memoryview(integers).cast("B").cast("i")

@@ -1,0 +1,1 @@
+"""The engine: grammars as hash-consed residuals and configurations, in compiled code."""

@@ -1,0 +1,482 @@
+"""Makes configurations: sets of items (node, frame it returns to), hash-consed, so that a whole
+stack is one small integer (a graph-structured stack: Tomita 1985; Earley 1970).
+
+A frame is (configuration, rule): the places in that configuration which await the rule. A rule
+called in tail position returns to its caller's frame (Leo 1991), so right recursion is a loop;
+unless the rule has a frame of its own already, or is a lexeme.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lipogram.grammars.engine.derive import (
+    derive,
+)
+from lipogram.grammars.engine.layout import (
+    CALL_END,
+    CALL_START,
+    CALLED,
+    CALLER_COUNT,
+    CALLER_END,
+    CALLER_START,
+    CALLERS,
+    CALLS,
+    EDGE_END,
+    EDGE_START,
+    EDGES,
+    EMPTY,
+    FOUND,
+    FRAME_COUNT,
+    FRAME_FLAGS,
+    FRAME_STATE,
+    FRAME_WIDTH,
+    FRAMES,
+    GENERATION,
+    ITEMS,
+    KEYS,
+    LEXEME,
+    MAX_STATES,
+    NAMELESS,
+    NONCE,
+    OWN,
+    R_FLAGS,
+    ROOT,
+    ROW_COUNT,
+    ROW_OF,
+    ROWS,
+    RULE_COUNT,
+    RULE_WIDTH,
+    RULES,
+    S_END,
+    S_START,
+    SEEN,
+    SKIPPABLE,
+    STATE_COUNT,
+    STATE_ITEM_COUNT,
+    STATE_SLOTS,
+    STATE_WIDTH,
+    STATES,
+    TODO,
+)
+from lipogram.grammars.engine.memory import (
+    Memory,
+    burn,
+    capacity,
+    clear,
+    get,
+    get_word,
+    kernel,
+    put,
+    put_word,
+    reserve,
+)
+from lipogram.grammars.engine.nodes import (
+    field,
+    has_byte,
+    is_nullable,
+    lowest_bit,
+    mask_of,
+    mask_word,
+    mixed,
+)
+from lipogram.grammars.engine.programs import (
+    body_of,
+)
+from lipogram.grammars.engine.search import (
+    is_alive,
+)
+
+
+@kernel
+def intern_state(m: Memory, end: int) -> int:
+    """The state of the sorted items written behind the last state's, up to `end`.
+
+    A new state keeps them; otherwise they are left to be overwritten.
+    """
+    count = m[STATE_COUNT]
+    if capacity(m, STATE_SLOTS) < 8 * count + 64:
+        reserve(m, STATE_SLOTS, 16 * count + 4096)
+        clear(m, STATE_SLOTS)
+        for state in range(1, count):
+            at = state * STATE_WIDTH
+            slot = _state_slot(m, get(m, STATES, at + S_START), get(m, STATES, at + S_END))
+            put(m, STATE_SLOTS, slot, state)
+    start = m[STATE_ITEM_COUNT]
+    slot = _state_slot(m, start, end)
+    found = get(m, STATE_SLOTS, slot)
+    if found:
+        return found
+    if count >= 8 * m[MAX_STATES]:
+        raise MemoryError
+    burn(m, 20)
+    reserve(m, STATES, 4 * STATE_WIDTH * (count + 1))
+    reserve(m, ROW_OF, 4 * (count + 1))
+    put(m, STATES, count * STATE_WIDTH + S_START, start)
+    put(m, STATES, count * STATE_WIDTH + S_END, end)
+    put(m, STATE_SLOTS, slot, count)
+    m[STATE_ITEM_COUNT] = end
+    m[STATE_COUNT] = count + 1
+    return count  # type: ignore[no-any-return]
+
+
+@kernel
+def _state_slot(m: Memory, start: int, end: int) -> int:
+    size = capacity(m, STATE_SLOTS) // 4
+    value = np.uint64(end - start)
+    for index in range(start, end):
+        node, frame = get(m, ITEMS, 2 * index), get(m, ITEMS, 2 * index + 1)
+        value = mixed(value, np.uint64(node) | (np.uint64(frame) << np.uint64(32)))
+    slot = np.int64(value & np.uint64(size - 1))
+    while True:
+        state = get(m, STATE_SLOTS, slot)
+        if state == 0:
+            return slot
+        other = get(m, STATES, state * STATE_WIDTH + S_START)
+        if get(m, STATES, state * STATE_WIDTH + S_END) - other == end - start:
+            offset = 0
+            while offset < 2 * (end - start):
+                if get(m, ITEMS, 2 * start + offset) != get(m, ITEMS, 2 * other + offset):
+                    break
+                offset += 1
+            if offset == 2 * (end - start):
+                return slot
+        slot = (slot + 1) & (size - 1)
+
+
+@kernel
+def residual_state(m: Memory, node: int) -> int:
+    """The state of one node alone: complete where the node ends."""
+    end = m[STATE_ITEM_COUNT]
+    reserve(m, ITEMS, 8 * (end + 1))
+    put(m, ITEMS, 2 * end, node)
+    put(m, ITEMS, 2 * end + 1, ROOT)
+    return intern_state(m, end + 1)
+
+
+@kernel
+def row_of(m: Memory, state: int) -> int:
+    """Twice the row of a state, plus one if it is complete; the state is expanded if need be."""
+    row = get(m, ROW_OF, state)
+    if row == 0:
+        expand(m, state)
+        row = get(m, ROW_OF, state)
+    return row
+
+
+@kernel
+def _add_todo(m: Memory, node: int, frame: int, after: int, count: int, generation: int) -> int:
+    """Append an item to TODO unless it is there; the new count."""
+    size = capacity(m, SEEN) // 8
+    if 2 * (count + 1) > size:
+        reserve(m, SEEN, 16 * size + 1024)
+        clear(m, SEEN)
+        for index in range(count):
+            _see(m, get(m, TODO, 3 * index), get(m, TODO, 3 * index + 1),
+                 get(m, TODO, 3 * index + 2), index, generation)  # fmt: skip
+    reserve(m, TODO, 12 * (count + 1))
+    put(m, TODO, 3 * count, node)
+    put(m, TODO, 3 * count + 1, frame)
+    put(m, TODO, 3 * count + 2, after)
+    return count + _see(m, node, frame, after, count, generation)
+
+
+@kernel
+def _see(m: Memory, node: int, frame: int, after: int, index: int, generation: int) -> int:
+    """Note that an item stands at an index of TODO; 0 if it stands there already, else 1."""
+    size = capacity(m, SEEN) // 8
+    slot = (node * 0x9E3779B1 + frame * 0x85EBCA77 + after) & (size - 1)
+    while get(m, SEEN, 2 * slot) == generation:
+        other = get(m, SEEN, 2 * slot + 1)
+        if (
+            get(m, TODO, 3 * other) == node
+            and get(m, TODO, 3 * other + 1) == frame
+            and get(m, TODO, 3 * other + 2) == after
+        ):
+            return 0
+        slot = (slot + 1) & (size - 1)
+    put(m, SEEN, 2 * slot, generation)
+    put(m, SEEN, 2 * slot + 1, index)
+    return 1
+
+
+@kernel
+def _add_found(m: Memory, mask: int, rest: int, frame: int, count: int) -> int:
+    reserve(m, FOUND, 12 * (count + 1))
+    put(m, FOUND, 3 * count, mask)
+    put(m, FOUND, 3 * count + 1, rest)
+    put(m, FOUND, 3 * count + 2, frame)
+    return count + 1
+
+
+@kernel
+def expand(m: Memory, state: int) -> None:
+    """Make the successors of a state: close its items under calls and returns, group by byte."""
+    if get(m, ROW_OF, state):
+        return
+    m[GENERATION] += 1
+    generation = m[GENERATION] & 0x7FFFFFFF
+    first_own = m[FRAME_COUNT]
+    found = called = own = position = count = 0
+    is_complete = False
+    at = state * STATE_WIDTH
+    for index in range(get(m, STATES, at + S_START), get(m, STATES, at + S_END)):
+        node, frame = get(m, ITEMS, 2 * index), get(m, ITEMS, 2 * index + 1)
+        derive(m, node)
+        count = _add_todo(m, node, frame, 0, count, generation)
+    taken = _extending(m, count)
+    while position < count:
+        node, frame = get(m, TODO, 3 * position), get(m, TODO, 3 * position + 1)
+        after = get(m, TODO, 3 * position + 2)
+        position += 1
+        burn(m, 8)
+        derive(m, node)
+        if is_nullable(m, node):
+            if frame == ROOT:
+                is_complete = True
+            elif frame < first_own:  # what returns to an own frame may be empty: handled below
+                at = frame * FRAME_WIDTH
+                if get(m, FRAMES, at + FRAME_FLAGS) & LEXEME:
+                    after = 1
+                for index in range(get(m, FRAMES, at), get(m, FRAMES, at + CALLER_END)):
+                    rest, caller = get(m, CALLERS, 2 * index), get(m, CALLERS, 2 * index + 1)
+                    count = _add_todo(m, rest, caller, after, count, generation)
+                after = get(m, TODO, 3 * position - 1)
+        for index in range(field(m, node, EDGE_START) - 1, field(m, node, EDGE_END)):
+            mask, rest = get(m, EDGES, 2 * index), get(m, EDGES, 2 * index + 1)
+            if after:
+                mask = without(m, mask, taken)
+            if mask >= 0 and is_alive(m, rest):
+                found = _add_found(m, mask, rest, frame, found)
+        for index in range(field(m, node, CALL_START), field(m, node, CALL_END)):
+            rule, rest = get(m, CALLS, 2 * index), get(m, CALLS, 2 * index + 1)
+            body = body_of(m, rule)
+            flags = get(m, RULES, rule * RULE_WIDTH + R_FLAGS)
+            reserve(m, OWN, 8 * m[RULE_COUNT])
+            is_own = get(m, OWN, 2 * rule) == generation
+            if rest == EMPTY and not is_own and not flags & LEXEME:  # in tail position
+                count = _add_todo(m, body, frame, after, count, generation)
+                continue
+            if not is_own:
+                put(m, OWN, 2 * rule, generation)
+                put(m, OWN, 2 * rule + 1, own)
+                own += 1
+            frame_index = get(m, OWN, 2 * rule + 1)
+            reserve(m, CALLED, 16 * (called + 1))
+            put(m, CALLED, 4 * called, frame_index)
+            put(m, CALLED, 4 * called + 1, rest)
+            put(m, CALLED, 4 * called + 2, frame)
+            put(m, CALLED, 4 * called + 3, flags)
+            called += 1
+            count = _add_todo(m, body, first_own + frame_index, after, count, generation)
+            if flags & SKIPPABLE:
+                count = _add_todo(m, rest, frame, after, count, generation)
+    found = _return_early(m, found, called, first_own)
+    _write_frames(m, called, own, state)
+    _write_row(m, state, found, is_complete)
+
+
+# Maximal munch.
+
+
+@kernel
+def _extending(m: Memory, count: int) -> int:
+    """The byte set by which lexemes in progress can go on, among the first items; -1: none."""
+    w0 = w1 = w2 = w3 = np.uint64(0)
+    for index in range(count):
+        frame = get(m, TODO, 3 * index + 1)
+        if frame == ROOT or not get(m, FRAMES, frame * FRAME_WIDTH + FRAME_FLAGS) & LEXEME:
+            continue
+        node = get(m, TODO, 3 * index)
+        for edge in range(field(m, node, EDGE_START) - 1, field(m, node, EDGE_END)):
+            if is_alive(m, get(m, EDGES, 2 * edge + 1)):
+                mask = get(m, EDGES, 2 * edge)
+                w0 |= mask_word(m, mask, 0)
+                w1 |= mask_word(m, mask, 1)
+                w2 |= mask_word(m, mask, 2)
+                w3 |= mask_word(m, mask, 3)
+    if (w0 | w1 | w2 | w3) == np.uint64(0):
+        return -1
+    return mask_of(m, w0, w1, w2, w3)
+
+
+@kernel
+def without(m: Memory, mask: int, taken: int) -> int:
+    """The byte set without the bytes of another (-1: none); -1 if that leaves nothing."""
+    if taken < 0:
+        return mask
+    w0 = mask_word(m, mask, 0) & ~mask_word(m, taken, 0)
+    w1 = mask_word(m, mask, 1) & ~mask_word(m, taken, 1)
+    w2 = mask_word(m, mask, 2) & ~mask_word(m, taken, 2)
+    w3 = mask_word(m, mask, 3) & ~mask_word(m, taken, 3)
+    if (w0 | w1 | w2 | w3) == np.uint64(0):
+        return -1
+    return mask_of(m, w0, w1, w2, w3)
+
+
+@kernel
+def _return_early(m: Memory, found: int, called: int, first_own: int) -> int:
+    """Replace edges that end a nameless rule by edges to what goes on there, so that states are the
+    same whichever has just ended: characters of a repeat, above all. Named rules may await many
+    things, so they return when they must. The new number of edges.
+    """
+    end = found
+    kept = 0
+    for index in range(found):
+        mask, rest = get(m, FOUND, 3 * index), get(m, FOUND, 3 * index + 1)
+        frame = get(m, FOUND, 3 * index + 2)
+        is_nameless = False
+        if rest == EMPTY and frame >= first_own:
+            for caller in range(called):
+                if get(m, CALLED, 4 * caller) == frame - first_own:
+                    is_nameless = (get(m, CALLED, 4 * caller + 3) & NAMELESS) != 0
+                    break
+        elif rest == EMPTY and frame != ROOT:
+            is_nameless = (get(m, FRAMES, frame * FRAME_WIDTH + FRAME_FLAGS) & NAMELESS) != 0
+        if not is_nameless:
+            _add_found(m, mask, rest, frame, kept)
+            kept += 1
+        elif frame < first_own:
+            at = frame * FRAME_WIDTH
+            for caller in range(get(m, FRAMES, at), get(m, FRAMES, at + CALLER_END)):
+                rest, outer = get(m, CALLERS, 2 * caller), get(m, CALLERS, 2 * caller + 1)
+                end = _add_found(m, mask, rest, outer, end)
+        else:
+            for caller in range(called):
+                if get(m, CALLED, 4 * caller) == frame - first_own:
+                    rest, outer = get(m, CALLED, 4 * caller + 1), get(m, CALLED, 4 * caller + 2)
+                    end = _add_found(m, mask, rest, outer, end)
+    for index in range(found, end):
+        for column in range(3):
+            put(m, FOUND, 3 * kept + column, get(m, FOUND, 3 * index + column))
+        kept += 1
+    return kept
+
+
+@kernel
+def _write_frames(m: Memory, called: int, own: int, state: int) -> None:
+    if own == 0:
+        return
+    frame, position = m[FRAME_COUNT], m[CALLER_COUNT]
+    reserve(m, FRAMES, 4 * FRAME_WIDTH * (frame + own))
+    reserve(m, CALLERS, 8 * (position + called))
+    sizes = np.zeros(own + 1, np.int64)
+    for index in range(called):
+        sizes[get(m, CALLED, 4 * index) + 1] += 1
+    for index in range(own):
+        sizes[index + 1] += sizes[index]
+        at = (frame + index) * FRAME_WIDTH
+        put(m, FRAMES, at + CALLER_START, position + sizes[index])
+        put(m, FRAMES, at + CALLER_END, position + sizes[index])
+        put(m, FRAMES, at + FRAME_STATE, state)
+    for index in range(called):
+        at = (frame + get(m, CALLED, 4 * index)) * FRAME_WIDTH
+        end = get(m, FRAMES, at + CALLER_END)
+        put(m, FRAMES, at + FRAME_FLAGS, get(m, CALLED, 4 * index + 3))
+        put(m, CALLERS, 2 * end, get(m, CALLED, 4 * index + 1))
+        put(m, CALLERS, 2 * end + 1, get(m, CALLED, 4 * index + 2))
+        put(m, FRAMES, at + CALLER_END, end + 1)
+    m[FRAME_COUNT] = frame + own
+    m[CALLER_COUNT] = position + called
+
+
+@kernel
+def _write_row(m: Memory, state: int, found: int, is_complete: bool) -> None:
+    """Write the successors of a closed state."""
+    row = max(m[ROW_COUNT], 1)
+    if row > m[MAX_STATES]:
+        raise MemoryError
+    reserve(m, ROWS, 1024 * (row + 1))
+    burn(m, 30)
+    if found == 1 and get(m, FOUND, 0) < 256:  # most states stand inside a literal
+        put(m, ROWS, 256 * row + get(m, FOUND, 0), _successor(m, found, get(m, FOUND, 0)))
+    elif found:
+        class_of = np.zeros(256, np.int64)
+        classes = _classify(m, found, class_of)
+        successors = np.zeros(classes, np.int64)
+        for byte in range(256):
+            kind = class_of[byte]
+            if kind:
+                if successors[kind] == 0:
+                    successors[kind] = _successor(m, found, byte)
+                put(m, ROWS, 256 * row + byte, successors[kind])
+    m[ROW_COUNT] = row + 1
+    put(m, ROW_OF, state, 2 * row + is_complete)  # last: readers take no lock
+
+
+@kernel
+def _classify(m: Memory, found: int, class_of: NDArray[np.int64]) -> int:
+    """Number the bytes so that equal numbers have equal edges, 0 having none; how many."""
+    signature = np.zeros(256, np.uint64)
+    for index in range(found):
+        mask = get(m, FOUND, 3 * index)
+        key = mixed(np.uint64(index + 1), np.uint64(m[NONCE]))  # secret: sums can be solved for
+        if mask < 256:
+            signature[mask] += key
+            continue
+        for at in range(4):
+            word = mask_word(m, mask, at)
+            while word != np.uint64(0):
+                signature[64 * at + lowest_bit(word)] += key
+                word &= word - np.uint64(1)
+    numbers = np.zeros(512, np.int64)
+    classes = 1
+    for byte in range(256):
+        value = signature[byte]
+        if value == np.uint64(0):
+            continue
+        slot = np.int64(value & np.uint64(511))
+        while numbers[slot] and signature[numbers[slot] - 1] != value:
+            slot = (slot + 1) & 511
+        if numbers[slot] == 0:
+            numbers[slot] = byte + 1
+            class_of[byte] = classes
+            classes += 1
+        else:
+            class_of[byte] = class_of[numbers[slot] - 1]
+    return classes
+
+
+@kernel
+def _successor(m: Memory, found: int, byte: int) -> int:
+    """The state of the items of all edges that take the byte."""
+    start = m[STATE_ITEM_COUNT]
+    reserve(m, ITEMS, 8 * (start + found))
+    reserve(m, KEYS, 8 * found)
+    count = 0
+    for index in range(found):
+        if has_byte(m, get(m, FOUND, 3 * index), byte):
+            node = np.uint64(get(m, FOUND, 3 * index + 1))
+            key = (node << np.uint64(32)) | np.uint64(get(m, FOUND, 3 * index + 2))
+            put_word(m, KEYS, count, key)
+            count += 1
+    burn(m, found + 4 * count)
+    _sort_keys(m, count)
+    end = start
+    previous = ~np.uint64(0)
+    for index in range(count):
+        key = get_word(m, KEYS, index)
+        if key != previous:
+            put(m, ITEMS, 2 * end, np.int64(key >> np.uint64(32)))
+            put(m, ITEMS, 2 * end + 1, np.int64(key & np.uint64(0xFFFFFFFF)))
+            end += 1
+        previous = key
+    return intern_state(m, end)
+
+
+@kernel
+def _sort_keys(m: Memory, count: int) -> None:
+    """Sort the first words of KEYS. (Shell's sort.)"""
+    gap = 1
+    while gap < count:
+        gap = 3 * gap + 1
+    while gap > 1:
+        gap //= 3
+        for index in range(gap, count):
+            value = get_word(m, KEYS, index)
+            at = index
+            while at >= gap and get_word(m, KEYS, at - gap) > value:
+                put_word(m, KEYS, at, get_word(m, KEYS, at - gap))
+                at -= gap
+            put_word(m, KEYS, at, value)

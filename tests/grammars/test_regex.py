@@ -13,6 +13,7 @@ from lipogram.grammars import (
     GrammarError,
     Unsupported,
     compile,
+    ir,
     regex,
 )
 
@@ -241,3 +242,9 @@ def test_unicode_is_matched_by_character():
     assert not automaton.accepts("é".encode())
     assert not automaton.accepts(b"\xff\xff")
     assert not automaton.accepts(b"\xed\xa0\x80b")
+
+
+def test_a_shortest_member_may_begin_with_any_character():
+    for code in range(0x7F):
+        automaton = compile(Grammar({"start": ir.chars([(code, code + 1)])}, "start"))
+        assert ord(automaton.shortest(automaton.start())) in (code, code + 1)

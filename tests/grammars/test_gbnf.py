@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lipogram.grammars import BudgetExceeded, GrammarError, Unsupported, compile, gbnf
+from grammars.sampling import walk
+from lipogram.grammars import BudgetExceeded, GrammarError, Unsupported, compile, gbnf, ir
 
 DATA = Path(__file__).parent.parent / "data" / "gbnf"
 
@@ -107,7 +108,17 @@ def _load(name: str):
     return compile(gbnf.parse((DATA / f"{name}.gbnf").read_text()))
 
 
+C_TEXT = """int main(int n){int i = 0;while(i<=n){i = i+f(n, -2)*3;}
+if(n==0){g ();}else{//done
+}return i;/* * */}"""
+
 EXAMPLES = {
+    "c": (
+        [C_TEXT.replace("}\nif", "}if"), "", "int f(){}float g(){}"],
+        [C_TEXT, "int f()", "int f(){return;}", "f(){}", "int f(){i=1;}"],
+    ),
+    "english": (["Ab, c-d [e]!", "x\ny"], ["", " a", "a  b", "é", "a "]),
+    "japanese": (["こんにちは、世界", "カナ 漢字"], ["", "a", "か  な", "カ\u3040"]),
     "arithmetic": (["1+2= 3\n", "a*(b-c)=x\n1=1\n"], ["1+2\n", "1+=2\n", "1=2"]),
     "list": (["- é x\n- b\n"], ["- a", "-a\n", "- a\u2028\n", "- \n"]),
     "chess": (["1. e4 e5\n", "1. e4 e5\n2. Nf3 O-O-O+\n"], ["1. e4\n", "1. e9 e5\n", "2. e4 e5\n"]),
@@ -122,23 +133,22 @@ def test_example(name):
     assert [text for text in texts if automaton.accepts(text.encode())] == members
 
 
-def test_json_members_are_json():
-    automaton = _load("json")
+@pytest.mark.parametrize("name", ["json", "json_arr"])
+def test_json_members_are_json(name):
+    automaton = _load(name)
     chance = random.Random(2)
-    for _ in range(100):
-        state, text = automaton.start(), bytearray()
-        for _ in range(30):
-            text.append(chance.choice(sorted(automaton.next_bytes(state)) or b" "))
-            following = automaton.step(state, text[-1])
-            if following is None:
-                text.pop()
-                break
-            state = following
-        json.loads((bytes(text) + automaton.shortest(state)).decode())
+    for _ in range(60):
+        json.loads(walk(automaton, chance, 30).decode())
+
+
+def test_json_is_accepted():
+    automaton, lines = _load("json"), _load("json_arr")
     document = {"a": [1, -2.5e3, True, None, {"é😀": '"\\\n'}], "b": {}, "c": []}
     assert automaton.accepts(json.dumps(document).encode())
     assert automaton.accepts(json.dumps(document, ensure_ascii=False).encode())
     assert not automaton.accepts(b'{"a": 01}')
+    assert lines.accepts(f"[\n{json.dumps(document)},\n1]".encode())
+    assert not lines.accepts(b"[1]")
 
 
 # (grammar, line, column, part of the message)
@@ -162,6 +172,7 @@ ERRORS = {
     "open string": ('root ::= "abc', 1, 14, "found end of text"),
     "open class": ("root ::= [abc", 1, 14, "found end of text"),
     "strange": ("root ::= %", 1, 10, "expected a symbol, found '%'"),
+    "token ids": ("root ::= <[x]>", 1, 10, "expected token ids"),
     "rule's name": ('root ::= "a"\n"b"', 2, 1, "expected a rule's name"),
 }
 
@@ -175,16 +186,32 @@ def test_error(grammar, line, column, message):
     assert (caught.value.line, caught.value.column) == (line, column)
 
 
-@pytest.mark.parametrize("token", ["<think>", "<[1000]>", "!<think>", "!<[1000]>"])
-def test_tokens_are_unsupported(token):
-    with pytest.raises(Unsupported, match="tokens are not supported") as caught:
+def test_special_tokens():
+    automaton = compile(gbnf.parse("root ::= <think> [^<]* </think> | <[1000]> | <[7-8,12]>"))
+    begin, end = ir.special("<think>").text, ir.special("</think>").text
+    assert automaton.accepts(begin + b"so" + end)
+    assert not automaton.is_live(b"<think>")
+    tokens = [b"\xff[%d]\xff" % number for number in range(2000)]
+    accepted = [number for number in range(2000) if automaton.accepts(tokens[number])]
+    assert accepted == [7, 8, 12, 1000]
+
+
+@pytest.mark.parametrize("token", ["!<think>", "!<[1000]>", "<[^5]>", "<[*]>"])
+def test_tokens_by_exclusion_are_unsupported(token):
+    with pytest.raises(Unsupported, match="tokens by exclusion") as caught:
         gbnf.parse(f'root ::= "a"\n  | {token} "b"')
     assert (caught.value.line, caught.value.column) == (2, 5)
 
 
 def test_warnings():
-    report = gbnf.parse('root ::= "a"\nb ::= c\nc ::= "d"').report
-    assert report.warnings == ("2:1: b is never used",)
+    report = gbnf.parse(
+        'root ::= "a" | d\nb ::= c\nc ::= "d"\nd ::= "(" d ")" | e e\ne ::= d'
+    ).report
+    assert report.warnings == (
+        "2:1: b is never used",
+        "4:1: d never comes to an end",
+        "5:1: e never comes to an end",
+    )
 
 
 @pytest.mark.parametrize(
@@ -194,10 +221,11 @@ def test_warnings():
         "root ::= " + "(" * 10_000,
         'root ::= "a"' + "*" * 100_000,
         'root ::= "a"{99999999}',
+        "root ::= <[0-1000]>",
         'root ::= "a"{' + "9" * 10_000 + "}",
         "\n".join(f'r{i} ::= ""' for i in range(20_100)),
     ],
-    ids=["text", "nesting", "repetitions", "count", "digits", "rules"],
+    ids=["text", "nesting", "repetitions", "count", "tokens", "digits", "rules"],
 )
 def test_budget(grammar):
     started = time.process_time()

@@ -1,15 +1,17 @@
 """What Lark grammars mean: constructs that lark itself cannot judge, and those it decides apart."""
 
+import ast
 import itertools
 import json
 import re
 import threading
 from pathlib import Path
 
+import lark as lark_package
 import pytest
 from lark import Lark
 
-from lipogram.grammars import compile, json_schema, lark
+from lipogram.grammars import Unsupported, compile, ir, json_schema, lark
 
 DATA = Path(__file__).parent.parent / "data" / "lark"
 
@@ -50,6 +52,21 @@ MEANINGS = {
     ),
     "suffix": ('start: t "b"*\nt[suffix="</"]: /[^b]*/', ["a</", "</bb"], ["a</a</", "b</"]),
     "suffix by name": ('start: t\nt[suffix=END]: /.*/\nEND: ";" | "."', ["a;", "."], ["a;.", "a"]),
+    "suffix until the end": ('start: t "!"\nt[suffix=""]: /.*/', ["!", "a!", "!!"], ["a"]),
+    "stop": ('start: t "</" "b"\nt[stop="</"]: /.*/', ["</b", "a<</b"], ["a</</b", "a</"]),
+    "stop that overlaps itself": (
+        'start: t "."\nt[stop="aa"]: /[ab]*/',
+        [".", "b.", "ab.", "abab."],
+        ["a.", "aa.", "ba.", "baab."],
+    ),
+    "stops": (
+        'start: t\nt[stop=END]: /[a-z]*/\nEND: "ab" | "bc" | "abc"',
+        ["", "b", "xb", "a", "xa"],
+        ["ab", "bc", "xbcx"],
+    ),
+    "stop at a character": ('start: t ";"\nt[stop=/[;,]/]: /.*/', ["ab;", ";"], ["a,b;", "a;;"]),
+    "stop until the end": ('start: t "!"\nt[stop=""]: /.*/', ["!", "a!", "!!"], ["a"]),
+    "captures": ('start: a+\na[capture="x"]: "a" b\nb[capture]: "b"', ["ab", "abab"], ["a"]),
     "substring of chunks": (
         'start: "<" %regex {"substring_chunks": ["abc", "de", "fg"]} ">"',
         ["<>", "<abc>", "<de>", "<abcde>", "<defg>", "<abcdefg>"],
@@ -97,6 +114,56 @@ MEANINGS = {
 def test_meaning(grammar, members, others):
     automaton = compile(lark.parse(grammar))
     assert [text for text in members + others if automaton.accepts(text.encode())] == members
+
+
+STOPS = [("a",), ("aa",), ("aba",), ("ab", "b"), ("ab", "ba"), ("aab", "aba"), ("abb", "bba", "a")]
+
+
+@pytest.mark.parametrize("body", ["[ab]*", "(ab)*a?", "b*a*"])
+@pytest.mark.parametrize("stops", STOPS)
+def test_stop_is_where_the_first_one_ends(stops, body):
+    """By reading on, for each text, until some stop ends a text that the body matched before it."""
+    written = " | ".join(f'"{stop}"' for stop in stops)
+    automaton = compile(lark.parse(f"start[stop=END]: /{body}/\nEND: {written}"))
+    members = set()
+    for length in range(9):
+        for letters in itertools.product("ab", repeat=length):
+            text = "".join(letters)
+            for end in range(length + 1):
+                before = {text[: end - len(s)] for s in stops if text[:end].endswith(s)}
+                if found := {b for b in before if re.fullmatch(body, b)}:
+                    members |= found
+                    break
+    for length in range(6):
+        for letters in itertools.product("ab", repeat=length):
+            text = "".join(letters)
+            assert automaton.accepts(text.encode()) == (text in members), text
+
+
+TOKENS = """
+start: <think> /[^<]*/ </think> "a" | <[7,9-10]> | x{<|end|>} // a comment after </think>
+x{token}: token "!" %json {"const": 1} token
+"""
+
+
+def test_special_tokens():
+    automaton = compile(lark.parse(TOKENS))
+    think, end = ir.special("<think>").text, ir.special("</think>").text
+    assert automaton.accepts(think + b"hm" + end + b"a")
+    assert not automaton.accepts(b"<think>hm</think>a")
+    assert not automaton.is_live(b"<")
+    for number in (7, 9, 10):
+        assert automaton.accepts(ir.special(f"[{number}]").text)
+    assert not automaton.is_live(ir.special("[8]").text)
+    mark = ir.special("<|end|>").text
+    assert automaton.accepts(mark + b"!1" + mark)
+
+
+def test_no_text_is_a_special_token():
+    """Not even one that a complement or a free text matches."""
+    automaton = compile(lark.parse('start: A <end>\nA: ~"a"'))
+    assert automaton.accepts(b"<end>" + ir.special("<end>").text)
+    assert not automaton.accepts(ir.special("<end>").text * 2)
 
 
 def test_not_excludes_invalid_utf8():
@@ -246,6 +313,84 @@ def test_common_terminals_are_what_lark_has(name):
         for letters in itertools.product(alphabet, repeat=length):
             text = "".join(letters)
             assert automaton.accepts(text.encode()) == bool(judge.fullmatch(text)), text
+
+
+# A terminal T in pieces, and the characters of texts.
+JOINED = {
+    "lookbehind": ('T: "\\"" INNER "\\""\nINNER: /.*?/ /(?<!\\\\)(\\\\\\\\)*?/', '"\\a'),
+    "lookahead": ('T: /a*/ /(?!ab)/ B\nB: "ab" | "b"~1..2 | "a"', "ab"),
+    "boundary": ('T: W (/\\b/ "," W)~0..3\nW: /[a,]/ | /b\\b/', "ab,"),
+    "start": ('T: ("a" | /^b/)~1..3', "ab"),
+    "end": ('T: (A | "b"i)~1..3\nA: /a$/ | "c".."c"', "abBc"),
+}
+
+
+@pytest.mark.parametrize(("terminals", "alphabet"), JOINED.values(), ids=JOINED)
+def test_pieces_of_a_terminal_see_each_other(terminals, alphabet):
+    """By the one regex that lark makes of a terminal."""
+    grammar = f"start: T\n{terminals}"
+    automaton = compile(lark.parse(grammar))
+    (terminal,) = Lark(grammar, parser="lalr").terminals
+    judge = re.compile(terminal.pattern.to_regexp())
+    for length in range(7):
+        for letters in itertools.product(alphabet, repeat=length):
+            text = "".join(letters)
+            assert automaton.accepts(text.encode()) == bool(judge.fullmatch(text)), text
+
+
+BUNDLED = Path(lark_package.__file__).parent / "grammars"
+
+
+def test_python_grammar_of_lark():
+    """Its indents have no text; with texts for them, all else is read as it is."""
+    text = (BUNDLED / "python.lark").read_text()
+    with pytest.raises(Unsupported, match="%declare") as caught:
+        lark.parse(text, start="file_input")
+    assert text.splitlines()[caught.value.line - 1] == "%declare _INDENT _DEDENT"
+    indents = '_INDENT: "{INDENT}"\n_DEDENT: "{DEDENT}"'
+    automaton = compile(
+        lark.parse(text.replace("%declare _INDENT _DEDENT", indents), start="file_input")
+    )
+    for line in PYTHON_LINES:
+        try:
+            ast.parse(line)
+        except SyntaxError:
+            assert not automaton.accepts(line.encode()), line
+        else:
+            assert automaton.accepts(line.encode()), line
+    assert automaton.accepts(b"if x:\n {INDENT}y = 1\n {DEDENT}z = 2\n")
+
+
+PYTHON_LINES = [
+    *(
+        "x = 1\n",
+        "x = = 1\n",
+        "x: int = f(1, *a, **b)[2:3].c\n",
+        "x = f(1,, 2)\n",
+        "import a.b as c\n",
+    ),
+    *("s = 'it\\'s' + \"\\\"\" # it's\n", "s = r'\\'\n", "s = rb\"x\" b''\n"),
+    *(
+        's = """a\n"b"""\n',
+        "lambda a, b=1: [i for i in a if i]\n",
+        "x = 0x1F_00 + 1e5j\n",
+    ),
+    *("return\n", "del x, y\n", "assert x, 'm'\n", "x = (yield)\n", "x = y if z\n"),
+    "x = 1; y = 2;\n",
+]
+
+
+def test_lark_grammar_of_lark():
+    """It reads grammars: itself, the others in its folder, and ours."""
+    text = (BUNDLED / "lark.lark").read_text()
+    options = {"allow_initial_skip": True, "allow_trailing_skip": True}
+    automaton = compile(lark.parse(text, **options))
+    for path in [*BUNDLED.glob("*.lark"), *DATA.parents[2].glob("grammars/**/library/*.lark")]:
+        grammar = path.read_text()
+        if "{" not in re.sub(r'"[^"\n]*"|/[^/\n]*/|#.*|//.*', "", grammar):  # {n,m} is not lark's
+            assert automaton.accepts(grammar.encode()), path.name
+    for wrong in ("start: (a\n", "start a\n", "%import\n", 'a: "b\n'):
+        assert not automaton.accepts(wrong.encode()), wrong
 
 
 def test_threads_share_the_parser():

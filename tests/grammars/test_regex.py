@@ -13,6 +13,7 @@ from lipogram.grammars import (
     GrammarError,
     Unsupported,
     compile,
+    ir,
     regex,
 )
 
@@ -52,6 +53,10 @@ PYTHON = [
     r"\0|a", r"[\141]", r"\N{LATIN SMALL LETTER A}", r"\.", "a{2}", "a{,2}", "a{2,}", "a{",
     "a{x}", "a{1,2}?", "(?P<n>a)b", "(?#note)a", "(?:a|(b))c", "é", "[à-ÿ]", "😀", "(a*)*",
     "(a|b*)*", "(|a)+",
+    r'"(?!"").*?(?<!\\)(\\\\)*?"', "a(?!c)b*(?<=a)c?b?", "a(?!c)b*(?<!a)c?b?", "a(?=b*)(?<=a)b",
+    "a(?=b*)(?<!a)b|c", "[ab](?!c)b*(?<=[abc])a?", "[ab](?!c)b*(?<![abc])a?",
+    "(a|bc)(?!b)a?(?<=[ac])", "ab?(?=[bc])c*(?<=[abc])b?",
+    r"(?!foo\b)\w+", r"(?<![\w,])a(?!b)(?<=a)",
 ]  # fmt: skip
 
 
@@ -237,3 +242,9 @@ def test_unicode_is_matched_by_character():
     assert not automaton.accepts("é".encode())
     assert not automaton.accepts(b"\xff\xff")
     assert not automaton.accepts(b"\xed\xa0\x80b")
+
+
+def test_a_shortest_member_may_begin_with_any_character():
+    for code in range(0x7F):
+        automaton = compile(Grammar({"start": ir.chars([(code, code + 1)])}, "start"))
+        assert ord(automaton.shortest(automaton.start())) in (code, code + 1)

@@ -6,19 +6,21 @@ Rules over Unicode characters; there are no terminals and nothing is ignored bet
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import islice
 
-from lipogram.grammars import ir
+from lipogram.grammars import ir, special_tokens
 from lipogram.grammars.alternation import union
-from lipogram.grammars.errors import BudgetExceeded, GrammarError, Unsupported
+from lipogram.grammars.errors import BudgetExceeded, GrammarError
 from lipogram.grammars.source import MAX_COUNT, MAX_NESTING, MAX_RULES, Source
 
 _SUGGESTED_FROM = 1000
 _OUTLINE_DEPTH = 16
 _STACKED_OPERATORS = 8
 _SERIES_ITEMS = 64
+_LINTED_REFERENCES = 2_000
 
 _BLANK = re.compile(r"(?:[ \t]|#[^\r\n]*)*")
 _BLANK_LINES = re.compile(r"(?:[ \t\r\n]|#[^\r\n]*)*")
@@ -35,8 +37,8 @@ _OPERATORS = {"*": (0, None), "+": (1, None), "?": (0, 1)}
 def parse(text: str, *, root: str = "root") -> ir.Grammar:
     """The language of the rule `root`. Cost: linear in the length of the text.
 
-    Raises GrammarError with line and column; Unsupported for tokens (`<think>`); BudgetExceeded
-    (256 KiB of text, 500 nested parentheses, 20,000 rules).
+    Raises GrammarError with line and column; Unsupported for tokens by exclusion (`!<think>`);
+    BudgetExceeded (256 KiB of text, 500 nested parentheses, 20,000 rules).
     """
     source = Source(text)
     source.check_size()
@@ -48,12 +50,56 @@ def parse(text: str, *, root: str = "root") -> ir.Grammar:
             close = get_close_matches(name, islice(defined, _SUGGESTED_FROM), 1)
             hint = f" (did you mean {close[0]}?)" if close else ""
             raise source.error(f"expected a defined rule, found {name}{hint}", offset)
-    warnings = tuple(
-        f"{source.where(offset)}: {name} is never used"
+    ending = _ending(rules)
+    warnings = [
+        f"{source.where(offset)}: {name} {'is never used' if unused else 'never comes to an end'}"
         for name, offset in defined.items()
-        if name not in used and name != root
-    )
-    return ir.Grammar(rules, root, ir.Report(warnings=warnings))
+        if (unused := name not in used and name != root) or name not in ending
+    ]
+    return ir.Grammar(rules, root, ir.Report(warnings=tuple(warnings)))
+
+
+def _ending(rules: Mapping[str, ir.Expression]) -> set[str]:
+    """The rules that some text ends; of many references, all are taken to."""
+    users: dict[str, list[str]] = {name: [] for name in rules}
+    for name, body in rules.items():
+        for used in _references(body):
+            users[used].append(name)
+    if sum(map(len, users.values())) > _LINTED_REFERENCES:
+        return set(rules)
+    found: set[str] = set()
+    todo = list(rules)
+    while todo:
+        name = todo.pop()
+        if name not in found and _ends(rules[name], found):
+            found.add(name)
+            todo += users[name]
+    return found
+
+
+def _references(expression: ir.Expression) -> Iterator[str]:
+    match expression:
+        case ir.Reference(rule):
+            yield rule
+        case ir.Sequence(parts) | ir.Choice(parts):
+            for part in parts:
+                yield from _references(part)
+        case ir.Repeat(item):
+            yield from _references(item)
+
+
+def _ends(expression: ir.Expression, ending: set[str]) -> bool:
+    match expression:
+        case ir.Reference(rule):
+            return rule in ending
+        case ir.Sequence(items):
+            return all(_ends(item, ending) for item in items)
+        case ir.Choice(options):
+            return any(_ends(option, ending) for option in options)
+        case ir.Repeat(item, minimum):
+            return not minimum or _ends(item, ending)
+        case _:
+            return True
 
 
 @dataclass(slots=True)
@@ -88,7 +134,8 @@ class _Parser:
                 raise self._source.error(message, offset)
             self._defined[name] = offset
             if len(self._defined) > MAX_RULES:
-                raise BudgetExceeded(f"expected at most {MAX_RULES} rules, found more")
+                message = f"expected at most {MAX_RULES} rules, found more"
+                raise self._source.error(message, offset, BudgetExceeded)
             self._skip(_BLANK)
             self._expect(re.compile("::="), '"::="')
             self._skip(_BLANK_LINES)
@@ -193,11 +240,18 @@ class _Parser:
             self._at += 1
             return ir.ANY_CHAR
         if token := _TOKEN.match(self._text, self._at):
-            message = f"tokens are not supported, found {token[0]}; quote it to mean its text"
-            raise self._source.error(message, self._at, Unsupported)
+            return self._special(token)
         offset, name = self._at, self._expect(_NAME, "a symbol")[0]
         self._used.setdefault(name, offset)
         return ir.Reference(name)
+
+    def _special(self, token: re.Match[str]) -> ir.Expression:
+        try:
+            names = special_tokens.names(token[0])
+        except GrammarError as error:
+            raise self._source.error(error.message, self._at, type(error)) from error
+        self._at = token.end()
+        return special_tokens.expression(names)
 
     def _string(self) -> ir.Expression:
         self._at += 1

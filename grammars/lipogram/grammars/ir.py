@@ -223,3 +223,12 @@ def chars(ranges: Iterable[tuple[int, int]]) -> Expression:
 def one_of(characters: str) -> Expression:
     """Any one of these characters."""
     return chars((ord(c), ord(c)) for c in characters)
+
+
+def special(name: str) -> Literal:
+    """A special token, which no text can spell: its name between two bytes that UTF-8 never has.
+
+    `name` is the token's own text, such as `<|im_end|>`, or `[id]` with the id in decimal. What
+    reads the automaton through a vocabulary takes the three parts for that one token.
+    """
+    return Literal(b"\xff" + name.encode() + b"\xff")

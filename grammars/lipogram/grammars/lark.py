@@ -2,25 +2,27 @@
 
 The dialect is Lark's with llguidance's additions; docs/grammars/lark.md lists what is taken and
 what is refused. Lark's own parser reads only our grammar of the dialect: the meaning of a user's
-grammar is decided here, exactly and without a lexer. A terminal is its regular language, and
-adjacent terminals may divide the text in any way.
+grammar is decided here, exactly. A terminal is its regular language, and adjacent terminals may
+divide the text in any way, unless a filter is asked for that makes lexemes as long as possible.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
+from typing import Literal
 
-from lipogram.grammars import ir, lark_check, lark_source, lark_syntax
+from lipogram.grammars import ir, lark_check, lark_lint, lark_options, lark_source, lark_syntax
 from lipogram.grammars import lark_tree as tree
-from lipogram.grammars.alternation import union
 from lipogram.grammars.errors import BudgetExceeded, Unsupported
+from lipogram.grammars.lark_lexemes import Lexemes
+from lipogram.grammars.lark_options import Options
 from lipogram.grammars.lark_rules import Rules
 from lipogram.grammars.lark_source import LarkSource
 from lipogram.grammars.lark_terminals import Terminals
+from lipogram.grammars.lark_units import Units
 from lipogram.grammars.source import MAX_RULES
 
 _TEXT_RULE = "%text"
@@ -30,32 +32,48 @@ def parse(
     text: str,
     *,
     start: str = "start",
+    lexing: Literal["exact", "greedy"] = "exact",
+    munch: frozenset[str] = frozenset(),
+    reserved: str | None = None,
     allow_initial_skip: bool = False,
     allow_trailing_skip: bool = False,
     max_skip: int | None = None,
 ) -> ir.Grammar:
     """The language of the rule `start`. Cost: linear in the length of the text.
 
-    Text that `%ignore` names may stand between lexemes, not before the first nor after the last
-    unless allowed; `max_skip` limits it to that many characters a place (a narrowing, reported).
+    With `lexing="greedy"` every lexeme is made as long as possible, as llguidance does; else only
+    those of the terminals in `munch` are. `reserved` names a terminal whose texts are not the
+    grammar's own words. Text that `%ignore` names may stand between lexemes, not before the first
+    nor after the last unless allowed; `max_skip` limits it to that many characters a place (a
+    narrowing, reported). The text itself may choose the same by `%lipogram {...}`.
+
     Raises GrammarError with line and column; Unsupported, BudgetExceeded (256 KiB of text, 500
     nested brackets, 20,000 rules).
     """
     source = lark_source.read(text)
     grammar = _collect(source)
-    names = (source, grammar.definitions, grammar.ignored, start)
-    lark_check.check(*names)
+    definitions = grammar.definitions
+    lark_check.check(source, definitions, grammar.ignored, start)
+    asked = Options(
+        lexing, frozenset(munch), reserved, allow_initial_skip, allow_trailing_skip, max_skip
+    )
+    asked.check(source, definitions, 0)
+    options = lark_options.read(source, grammar.options, definitions).joined(asked)
+    return _lower(source, grammar, options, Units(source, definitions, start))
+
+
+def _lower(source: LarkSource, grammar: _Collected, options: Options, units: Units) -> ir.Grammar:
     rules: dict[str, ir.Expression] = {}
     terminals = Terminals(source, grammar.definitions, rules)
-    skip = _skip(grammar, terminals, max_skip)
-    initial = allow_initial_skip or bool(grammar.options.get("allow_initial_skip"))
-    lowered = Rules(source, grammar.definitions, terminals, rules, skip)
-    body = lowered.add(start, skip_first=initial)
-    rules[_TEXT_RULE] = ir.sequence(body, skip) if allow_trailing_skip else body
-    if max_skip is not None and grammar.ignored:
-        lowered.narrowed.append(f"1:1: at most {max_skip} ignored characters between two lexemes")
-    warnings = (*lark_check.warnings(*names), *lowered.warnings)
-    return ir.Grammar(rules, _TEXT_RULE, ir.Report(tuple(lowered.narrowed), warnings))
+    lexemes = Lexemes(source, grammar.definitions, terminals, rules, options)
+    lexemes.reserve(units)
+    skip = lexemes.skip(grammar.ignored)
+    body = Rules(units, lexemes, rules, skip).add(skip_first=options.allow_initial_skip)
+    rules[_TEXT_RULE] = ir.sequence(body, skip) if options.allow_trailing_skip else body
+    language = ir.Grammar(rules, _TEXT_RULE, lexemes=frozenset(lexemes.munched))
+    linter = lark_lint.Linter(source, grammar.definitions, grammar.ignored, units, terminals)
+    warnings = (*linter.warnings(language), *lexemes.warnings)
+    return replace(language, report=ir.Report(tuple(lexemes.narrowed), warnings))
 
 
 @dataclass(slots=True)
@@ -64,7 +82,7 @@ class _Collected:
 
     definitions: dict[str, tree.Definition] = field(default_factory=dict)
     ignored: list[tree.Node] = field(default_factory=list)
-    options: dict[str, object] = field(default_factory=dict)
+    options: list[tree.Options] = field(default_factory=list)
     imports: dict[str, str] = field(default_factory=dict)
 
 
@@ -76,7 +94,7 @@ def _collect(source: LarkSource) -> _Collected:
         if isinstance(statement, tree.Ignore):
             collected.ignored.append(statement.body)
         elif isinstance(statement, tree.Options):
-            collected.options |= _options(source, statement)
+            collected.options.append(statement)
         elif isinstance(statement, tree.Change):
             changes.append(statement)
         elif isinstance(statement, tree.Import):
@@ -88,7 +106,8 @@ def _collect(source: LarkSource) -> _Collected:
     for change in changes:
         _change(source, definitions, change)
     if len(definitions) > MAX_RULES:
-        raise BudgetExceeded(f"expected at most {MAX_RULES} rules, found {len(definitions)}")
+        message = f"expected at most {MAX_RULES} rules, found {len(definitions)}"
+        raise source.error(message, list(definitions.values())[MAX_RULES].at, BudgetExceeded)
     return collected
 
 
@@ -115,16 +134,6 @@ def _change(
     if change.extend:
         new = replace(old, body=tree.alternatives((old.body, new.body)))
     definitions[new.name] = new
-
-
-def _options(source: LarkSource, statement: tree.Options) -> dict[str, object]:
-    """`%llguidance {...}`: of its options, those that say which texts are members."""
-    options: dict[str, object] = json.loads(source.blocks[statement.at])
-    for key, value in options.items():
-        if not isinstance(value, bool) or key not in ("allow_initial_skip", "no_forcing"):
-            message = f"the option {key!r} of %llguidance is not supported"
-            raise source.error(message, statement.at, Unsupported)
-    return options
 
 
 @cache
@@ -163,13 +172,3 @@ def _imported(
             needed = node.name.removeprefix("COMMON.")
             definitions.setdefault(node.name, replace(common[needed], at=wanted.at))
     return replace(found, name=wanted.alias, at=wanted.at)
-
-
-def _skip(grammar: _Collected, terminals: Terminals, max_skip: int | None) -> ir.Expression:
-    """What may stand between two lexemes."""
-    if not grammar.ignored:
-        return ir.EMPTY
-    if max_skip is None:
-        return ir.Repeat(union(map(terminals.lexeme, grammar.ignored)))
-    skip = ir.Repeat(union(map(terminals.regular, grammar.ignored)))
-    return ir.Intersection((skip, ir.Repeat(ir.ANY_CHAR, 0, max_skip)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from itertools import islice
 
@@ -11,6 +11,8 @@ from lipogram.grammars.errors import GrammarError, Unsupported
 from lipogram.grammars.source import Source
 
 _SUGGESTED_FROM = 1000
+_SAMPLING = ": it is about how to sample, not about which texts there are"
+_REASONS = {"max_tokens": _SAMPLING, "temperature": _SAMPLING, "stop": " beside another end"}
 
 
 def check(
@@ -29,44 +31,10 @@ def check(
         _check_terminal(source, definitions, body, "%ignore")
 
 
-def warnings(
-    source: Source,
-    definitions: Mapping[str, tree.Definition],
-    ignored: Iterable[tree.Node],
-    start: str,
-) -> Iterator[str]:
-    """What is legal and probably not meant, each with where it is."""
-    reached = {start}
-    stack = [definitions[start].body, *ignored]
-    while stack:
-        for node in tree.walk(stack.pop()):
-            if not isinstance(node, tree.Name) or node.name in reached:
-                continue
-            reached.add(node.name)
-            if node.name in definitions:  # else a parameter
-                stack += _bodies(definitions[node.name])
-    for definition in definitions.values():
-        where = source.where(definition.at)
-        if "." in definition.name:
-            continue  # of common
-        if definition.name not in reached:
-            yield f"{where}: {definition.name} is never used"
-        elif definition.attributes:
-            yield (
-                f"{where}: {definition.name} ends at its first match, but there is no lexer: "
-                "other terminals may run past that text"
-            )
-        elif _begins_with_nothing(definition.body):
-            yield f'{where}: {definition.name} may be empty, because "|" comes first in it'
-
-
-def _bodies(definition: tree.Definition) -> list[tree.Node]:
+def bodies(definition: tree.Definition) -> list[tree.Node]:
+    """The definition's body and the nodes in its attributes."""
     values = (value for _, value in definition.attributes)
     return [definition.body, *(value for value in values if isinstance(value, tree.Node))]
-
-
-def _begins_with_nothing(body: tree.Node) -> bool:
-    return isinstance(body, tree.Alternatives) and body.options[0] == tree.series(())
 
 
 def _check_body(
@@ -100,6 +68,9 @@ def _check_terminal(
         elif isinstance(node, tree.Embedded) and node.kind == "json":
             message = "%json is not supported in a terminal; use it in a rule"
             raise source.error(message, node.at, Unsupported)
+        elif isinstance(node, tree.Special):
+            message = f"special tokens are supported in rules only, found one in {where}"
+            raise source.error(message, node.at, Unsupported)
 
 
 def _check_name(
@@ -120,12 +91,15 @@ def _check_name(
 def _check_attributes(
     source: Source, definitions: Mapping[str, tree.Definition], definition: tree.Definition
 ) -> None:
+    names = [name for name, _ in definition.attributes]
     for name, value in definition.attributes:
-        is_exact = (name == "lazy" and value is None) or (
-            name == "suffix" and isinstance(value, tree.Node) and value != tree.Text("", False, 0)
+        is_known = (name == "lazy" and value is None) or (
+            name in ("suffix", "stop") and isinstance(value, tree.Node)
         )
-        if not is_exact or definition.parameters:
-            message = f"the attribute {name} of {definition.name} is not supported"
+        if not is_known or definition.parameters or {"stop", "suffix"} <= set(names):
+            reason = _REASONS.get(name, "")
+            message = f"the attribute {name} of {definition.name} is not supported{reason}"
             raise source.error(message, definition.at, Unsupported)
-        for body in _bodies(definition):
-            _check_terminal(source, definitions, body, f"{definition.name}[{name}]")
+    if names:
+        for body in bodies(definition):
+            _check_terminal(source, definitions, body, f"{definition.name}[{names[0]}]")

@@ -8,6 +8,7 @@ from typing import Any
 
 from lipogram.grammars import ir, json_schema
 from lipogram.grammars import lark_tree as tree
+from lipogram.grammars.embedding import embed
 from lipogram.grammars.errors import BudgetExceeded, GrammarError, Unsupported
 from lipogram.grammars.lark_source import LarkSource
 
@@ -31,43 +32,14 @@ def schema(
         raise type(error)(
             message, pointer=error.pointer, keyword=error.keyword, line=line, column=column
         ) from error
-    prefix = f"%json{node.at}/"
-    names = {name: prefix + name for name in grammar.rules}
-    for name, body in grammar.rules.items():
-        rules[names[name]] = _Renaming(names).rename(body)
-    return ir.Reference(names[grammar.start]), ir.Report(
+    start = embed(grammar, f"%json{node.at}/", rules)
+    return start, ir.Report(
         _located(where, grammar.report.narrowed), _located(where, grammar.report.warnings)
     )
 
 
 def _located(where: str, entries: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"{where}: in %json, {entry.removeprefix(': ')}" for entry in entries)
-
-
-class _Renaming:
-    """Expressions with other names in their references; shared parts stay shared."""
-
-    def __init__(self, names: dict[str, str]) -> None:
-        self._names = names
-        self._done: dict[int, ir.Expression] = {}
-
-    def rename(self, expression: ir.Expression) -> ir.Expression:
-        done = self._done.get(id(expression))
-        if done is None:
-            done = self._done[id(expression)] = self._rename(expression)
-        return done
-
-    def _rename(self, expression: ir.Expression) -> ir.Expression:
-        if isinstance(expression, ir.Reference):
-            return ir.Reference(self._names[expression.rule])
-        if isinstance(expression, ir.Sequence):
-            return ir.Sequence(tuple(map(self.rename, expression.items)))
-        if isinstance(expression, ir.Choice):
-            return ir.Choice(tuple(map(self.rename, expression.options)))
-        if isinstance(expression, ir.Repeat):
-            item = self.rename(expression.item)
-            return ir.Repeat(item, expression.minimum, expression.maximum)
-        return expression
 
 
 def substring(

@@ -6,20 +6,21 @@ import json
 import re
 from dataclasses import dataclass
 
-from lipogram.grammars.errors import BudgetExceeded
+from lipogram.grammars.errors import BudgetExceeded, Unsupported
 from lipogram.grammars.source import MAX_NESTING, Source
 
 _LEXEME = re.compile(
     r"""
       (?P<kept>    "(?:\\[^\n]|[^"\\\n])*"? | /(?![/])(?:\\[\s\S]|[^/\\])*/? )
+    | (?P<token>   <[^<>\n]+> )
     | (?P<comment> (?://|\#)[^\n]* )
     | (?P<blank>   \\[ \t]*\r?\n )
-    | (?P<block>   %(?:json|regex|llguidance)\s*(?=\{) )
+    | (?P<block>   %(?:json|regex|lipogram|llguidance)\s*(?=\{) )
     | (?P<open>    [(\[{] )
     | (?P<close>   [)\]}] )
     | (?P<newline> \r?\n )
     | (?P<bar>     \| )
-    | (?P<other>   [^\s"/\#\\%()\[\]{}|]+ | \S )
+    | (?P<other>   [^\s"/\#\\%()\[\]{}|<]+ | \S )
     """,
     re.VERBOSE,
 )
@@ -80,6 +81,9 @@ class _Scan:
                 self.depth = max(0, self.depth - 1)
             elif kind == "block":
                 end = self._block(end)
+            elif kind == "other" and "::" in match[0]:
+                message = "rules with a number as parameter (name::parameter) are not supported"
+                raise self.source.error(message, start + match[0].index("::"), Unsupported)
         return end
 
     def _open(self, offset: int) -> None:

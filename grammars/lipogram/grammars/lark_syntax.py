@@ -12,6 +12,7 @@ from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput
 from lark.visitors import v_args
 
 from lipogram.grammars import lark_tree as tree
+from lipogram.grammars import special_tokens
 from lipogram.grammars.errors import BudgetExceeded, GrammarError, Unsupported
 from lipogram.grammars.lark_source import LarkSource
 from lipogram.grammars.source import MAX_COUNT
@@ -23,6 +24,8 @@ _ESCAPE = re.compile(
     r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([nrtf\\\"])|[\s\S])|\\"
 )
 _PLAIN_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "\\": "\\", '"': '"'}
+
+_CAPTURES = ("capture", "stop_capture")
 
 _LABELS = {
     "RPAR": '")"',
@@ -189,8 +192,8 @@ class _Build(Transformer[Token, Any]):
         message = "%declare is not supported: a declared terminal has no text"
         raise _Refused(message, keyword.start_pos or 0, Unsupported)
 
-    def options(self, brace: Token) -> tree.Options:
-        return tree.Options(brace.start_pos or 0)
+    def options(self, keyword: Token, brace: Token) -> tree.Options:
+        return tree.Options(keyword.removeprefix("%"), brace.start_pos or 0)
 
     def definition(
         self,
@@ -199,8 +202,11 @@ class _Build(Transformer[Token, Any]):
         attributes: tuple[tuple[str, tree.Node | str | None], ...] | None,
         body: tree.Node,
     ) -> tree.Definition:
+        found = attributes or ()
+        kept = tuple(item for item in found if item[0] not in _CAPTURES)
         at = name.start_pos or 0
-        return tree.Definition(str(name), parameters or (), attributes or (), body, at)
+        is_captured = len(kept) < len(found)
+        return tree.Definition(str(name), parameters or (), kept, body, at, is_captured)
 
     def parameters(self, *names: Token) -> tuple[str, ...]:
         if len(set(names)) < len(names) or any(map(tree.is_terminal_name, names)):
@@ -212,6 +218,8 @@ class _Build(Transformer[Token, Any]):
         return found
 
     def attribute(self, name: Token, value: Token | None) -> tuple[str, tree.Node | str | None]:
+        if name in _CAPTURES and value is not None and value.type != "STRING":
+            raise _Refused(f"expected a string as {name}, found {value}", value.start_pos or 0)
         if value is None or value.type in ("NUMBER", "DECIMAL"):
             return str(name), value
         if value.type == "STRING":
@@ -286,9 +294,12 @@ class _Build(Transformer[Token, Any]):
     def structured(self, brace: Token) -> tree.Embedded:
         return tree.Embedded("regex", brace.start_pos or 0)
 
-    def special(self, token: Token) -> None:
-        message = f"special tokens are not supported, found {token}; quote it to mean its text"
-        raise _Refused(message, token.start_pos or 0, Unsupported)
+    def special(self, token: Token) -> tree.Special:
+        at = token.start_pos or 0
+        try:
+            return tree.Special(special_tokens.names(token), at)
+        except GrammarError as error:
+            raise _Refused(error.message, at, type(error)) from error
 
     def subgrammar(self, token: Token) -> None:
         message = f"grammars by name are not supported, found {token}"

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import count
 
-from lipogram.grammars import ir, lark_embedded, regex
+from lipogram.grammars import ir, lark_embedded, lark_lazy, regex
 from lipogram.grammars import lark_tree as tree
 from lipogram.grammars.alternation import union
 from lipogram.grammars.errors import BudgetExceeded, GrammarError, Unsupported
+from lipogram.grammars.lark_joined import Joiner
 from lipogram.grammars.lark_source import LarkSource
 
 _SMALL_NODES = 50
 _INLINED_NODES = 200_000
 _BOOLEAN_NESTING = 40
 _TEXT = ir.Repeat(ir.ANY_CHAR)
-_SOME_BYTES = ir.Repeat(ir.Bytes((1 << 256) - 1), 1)
 
 
 class Terminals:
@@ -36,6 +36,7 @@ class Terminals:
         self._outlined: list[tuple[str, tree.Node]] = []
         self._inlined_nodes = 0
         self._numbers = count()
+        self.joiner = Joiner(source, definitions)
         for name in self._in_order():
             self._define(name)
 
@@ -49,10 +50,29 @@ class Terminals:
         """The language of one lexeme, without references to rules."""
         return self._build_regular(node, 0)
 
-    def lazy(self, parts: Iterable[tree.Node]) -> ir.Expression:
-        """Members of the parts' concatenation of which no proper prefix is a member."""
-        whole = ir.sequence(*map(self.regular, parts))
-        return ir.Intersection((whole, ir.Complement(ir.sequence(whole, _SOME_BYTES))))
+    def attributed(self, definition: tree.Definition) -> ir.Expression:
+        """The language of a rule with `lazy`, `suffix` or `stop`."""
+        body = self.regular(definition.body)
+        attributes = dict(definition.attributes)
+        for name in ("suffix", "stop"):
+            if isinstance(end := attributes.get(name), tree.Node):
+                ends = self.regular(end)
+                if ends != ir.EMPTY:
+                    return (
+                        self._before(body, ends, definition)
+                        if name == "stop"
+                        else (lark_lazy.shortest(ir.sequence(body, ends)))
+                    )
+        return lark_lazy.shortest(body) if "lazy" in attributes else body
+
+    def _before(
+        self, body: ir.Expression, ends: ir.Expression, definition: tree.Definition
+    ) -> ir.Expression:
+        found = lark_lazy.before(body, ends)
+        if found is None:
+            message = f"expected listed texts or one character in the stop of {definition.name}"
+            raise self._source.error(message, definition.at, Unsupported)
+        return found
 
     def _in_order(self) -> list[str]:
         """Names of terminals, each after those it uses. Raises GrammarError for a cycle."""
@@ -77,6 +97,7 @@ class Terminals:
         return order
 
     def _define(self, name: str) -> None:
+        self.joiner.define(name)
         expression = self._build(self._definitions[name].body)
         if not _is_small(expression):
             self._rules[name] = expression
@@ -89,7 +110,12 @@ class Terminals:
             name, body = self._outlined.pop()
             self._rules[name] = self._build(body)
 
+    def _is_joined(self, node: tree.Node) -> bool:
+        return isinstance(node, tree.Series | tree.Repeated) and self.joiner.looks(node)
+
     def _build(self, node: tree.Node) -> ir.Expression:
+        if self._is_joined(node):
+            return self.joiner.lower(node)
         if isinstance(node, tree.Name):
             return self._copy(node.name)
         if isinstance(node, tree.Series):
@@ -119,8 +145,12 @@ class Terminals:
     def _build_regular(self, node: tree.Node, nesting: int) -> ir.Expression:
         """Without references to rules, as the operands of `&` and `~` must be."""
         if nesting > _BOOLEAN_NESTING * 3:
-            raise BudgetExceeded("expected less deeply nested terminals below &, ~ or lazy")
+            message = "expected less deeply nested terminals below &, ~ or lazy"
+            at = next((n.at for n in tree.walk(node) if hasattr(n, "at")), 0)
+            raise self._source.error(message, at, BudgetExceeded)
         below = nesting + 1
+        if self._is_joined(node):
+            return self.joiner.lower(node)
         if isinstance(node, tree.Text | tree.Span | tree.Pattern):
             return self._literal(node)
         if isinstance(node, tree.Name):
@@ -139,7 +169,8 @@ class Terminals:
             return ir.Intersection((_TEXT, ir.Complement(item)))
         if isinstance(node, tree.Outlined):
             return self._build_regular(node.body, below)
-        message = f"%{node.kind} is not supported below &, ~ or lazy"
+        assert isinstance(node, tree.Embedded)
+        message = f"%{node.kind} is not supported below &, ~ or lazy, nor in munched terminals"
         raise self._source.error(message, node.at, Unsupported)
 
     def _regular_copy(self, node: tree.Name, nesting: int) -> ir.Expression:
@@ -166,9 +197,7 @@ class Terminals:
         try:
             return regex.expression(node.pattern, dialect="python", flags=frozenset(node.flags))
         except GrammarError as error:
-            inside = error.column - 1 if error.line == 1 and error.column else 0
-            message = f"in this regex: {error.message}"
-            raise self._source.error(message, node.at + 1 + inside, type(error)) from error
+            raise self.joiner.located(error, node) from error
 
 
 def _is_small(expression: ir.Expression) -> bool:

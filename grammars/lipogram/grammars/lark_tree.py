@@ -54,6 +54,14 @@ class Embedded:
 
 
 @dataclass(frozen=True, slots=True)
+class Special:
+    """`<|name|>` or `<[5,7-9]>`: any one of the special tokens with these names."""
+
+    names: tuple[str, ...]
+    at: int = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Series:
     """One after the other."""
 
@@ -110,6 +118,7 @@ Node = (
     | Pattern
     | Name
     | Embedded
+    | Special
     | Series
     | Alternatives
     | Repeated
@@ -121,13 +130,17 @@ Node = (
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """`name{parameters}[attributes]: body`; attributes map to their value's node or number."""
+    """`name{parameters}[attributes]: body`; attributes map to their value's node or number.
+
+    `is_captured`: it had attributes that name parts of the text and say nothing of which texts.
+    """
 
     name: str
     parameters: tuple[str, ...]
     attributes: tuple[tuple[str, Node | str | None], ...]
     body: Node
     at: int
+    is_captured: bool = False
 
     @property
     def is_terminal(self) -> bool:
@@ -162,8 +175,9 @@ class Import:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`%llguidance {...}`; `at` is the offset of the brace."""
+    """`%lipogram {...}` or `%llguidance {...}`; `at` is the offset of the brace."""
 
+    kind: str
     at: int
 
 

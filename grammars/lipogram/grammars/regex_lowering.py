@@ -22,6 +22,7 @@ from lipogram.grammars.errors import BudgetExceeded, Unsupported
 from lipogram.grammars.regex_measures import (
     assertions,
     fewest_characters,
+    last_characters,
     least,
     longest,
     looks_ahead,
@@ -59,13 +60,15 @@ class _Left:
     origin: Literal["start", "later", "unknown"] = "start"
     pending: ir.Expression = ir.EMPTY
     ended: bool = False
+    last: regex_classes.Ranges | None = None
 
     def cut(self) -> _Left:
         """The same position with nothing pending."""
         if self.origin == "start" and self.pending == ir.EMPTY:
             return self
         later = self.origin == "later" or least(self.pending) > 0
-        return _Left("later" if later else "unknown", ir.EMPTY, self.ended)
+        origin: Literal["later", "unknown"] = "later" if later else "unknown"
+        return _Left(origin, ir.EMPTY, self.ended, last_characters(self.pending, self.last))
 
 
 _Continuation = Callable[[_Left], ir.Expression]
@@ -237,6 +240,8 @@ class _Lowering:
     def _behind(self, look: Look, left: _Left, then: _Continuation) -> ir.Expression:
         if looks_ahead(look.item):
             raise _refused("an assertion about what follows, inside a lookbehind", look)
+        if left.origin != "start" and isinstance(look.item, Characters) and not left.ended:
+            return self._one_behind(look, look.item.ranges, left, then)
         if left.origin != "start":
             reach = None if assertions(look.item) else longest(look.item)
             if reach is None or fewest_characters(left.pending) < reach:
@@ -248,6 +253,27 @@ class _Lowering:
         if found == ir.NOTHING:
             return then(left) if look.negated else ir.NOTHING
         pending = ir.Intersection((left.pending, ir.Complement(found) if look.negated else found))
+        return then(replace(left, pending=pending))
+
+    def _one_behind(
+        self, look: Look, ranges: regex_classes.Ranges, left: _Left, then: _Continuation
+    ) -> ir.Expression:
+        """A lookbehind of one character: it reaches back over a lookahead where nothing pends."""
+        found = ir.sequence(ANY_TEXT, plain(Characters(ranges)))
+        condition = ir.Complement(found) if look.negated else found
+        pending: ir.Expression = ir.Intersection((left.pending, condition))
+        if not matches_empty(left.pending):
+            return then(replace(left, pending=pending))
+        common = None if left.last is None else regex_classes.intersect(left.last, ranges)
+        if common is None or common not in ((), left.last):
+            raise _refused("a lookbehind that reaches back over a lookahead", look)
+        holds = (common == left.last) != look.negated
+        if left.pending == ir.EMPTY:
+            return then(left) if holds else ir.NOTHING
+        if holds and not look.negated:
+            pending = ir.optional(pending)
+        elif not holds and look.negated:
+            pending = ir.Intersection((pending, ir.Repeat(ir.ANY_CHAR, 1)))
         return then(replace(left, pending=pending))
 
     def _anchor(self, anchor: Anchor, left: _Left, then: _Continuation) -> ir.Expression:
@@ -325,4 +351,8 @@ def lower(node: Node, *, search: bool) -> ir.Expression:
         raise BudgetExceeded(
             f"the pattern has {count} assertions, more than {MAX_ASSERTIONS}", line=1, column=1
         )
-    return _Lowering().run(node, _Left(), lambda at: at.pending)
+    try:
+        return _Lowering().run(node, _Left(), lambda at: at.pending)
+    except RecursionError as error:
+        message = "expected fewer assertions within groups"
+        raise BudgetExceeded(message, line=1, column=1) from error

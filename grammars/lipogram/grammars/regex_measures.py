@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lipogram.grammars import ir
+from lipogram.grammars import ir, regex_classes
 from lipogram.grammars.regex_syntax import (
     Alternation,
     Anchor,
@@ -105,6 +105,40 @@ def fewest_characters(expression: ir.Expression) -> int:
             return 1
         case _:
             return 0
+
+
+def last_characters(
+    expression: ir.Expression, before: regex_classes.Ranges | None
+) -> regex_classes.Ranges | None:
+    """Characters among which the last one is after a member; None: not known.
+
+    `before` are those among which the last one is where the member is empty.
+    """
+    match expression:
+        case ir.Literal(text):
+            return ((ord(text.decode()[-1]),) * 2,) if text else before
+        case ir.Chars(ranges):
+            return ranges
+        case ir.Sequence(items):
+            for item in items:
+                before = last_characters(item, before)
+            return before
+        case ir.Choice(options):
+            found = [last_characters(option, before) for option in options]
+            return _all_known(found)
+        case ir.Repeat(item, minimum):
+            again = last_characters(item, before)
+            return again if minimum else _all_known([again, before])
+        case ir.Intersection(items):
+            known = (last_characters(item, before) for item in items)
+            return next((ranges for ranges in known if ranges is not None), None)
+        case _:
+            return None
+
+
+def _all_known(found: list[regex_classes.Ranges | None]) -> regex_classes.Ranges | None:
+    known = [ranges for ranges in found if ranges is not None]
+    return regex_classes.union(*known) if len(known) == len(found) else None
 
 
 def looks_ahead(node: Node) -> bool:

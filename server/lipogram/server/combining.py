@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from lipogram.grammars import choice, gbnf, ir, json_schema, lark, regex
+from lipogram.grammars.embedding import embed
 from lipogram.grammars.errors import BudgetExceeded, GrammarError
 from lipogram.server.constraints import MARK, Constraint, Source
 
@@ -95,50 +95,25 @@ _PARSERS: dict[str, Callable[[Source], ir.Grammar]] = {
 def _join(constraint: Constraint, grammars: list[ir.Grammar]) -> ir.Grammar:
     """The union of answer and calls, each call in its envelope; rules are renamed apart."""
     rules: dict[str, ir.Expression] = {}
+    lexemes: set[str] = set()
     options: list[ir.Expression] = []
+
+    def included(prefix: str, grammar: ir.Grammar) -> ir.Expression:
+        lexemes.update(prefix + name for name in grammar.lexemes)
+        return embed(grammar, prefix, rules)
+
     if constraint.answer is not None and constraint.answer.syntax == "text":
         options.append(_NOT_A_CALL)
         grammars = grammars[1:]
     elif constraint.answer is not None:
-        options.append(_included(rules, "answer", grammars[0]))
+        options.append(included("answer.", grammars[0]))
         grammars = grammars[1:]
     for index, (call, grammar) in enumerate(zip(constraint.calls, grammars, strict=True)):
-        payload = _included(rules, f"call{index}", grammar)
+        payload = included(f"call{index}.", grammar)
         options.append(ir.sequence(ir.Literal(call.head), payload, ir.Literal(call.tail)))
     rules["start"] = ir.choice(*options)
     report = ir.Report(
         tuple(line for grammar in grammars for line in grammar.report.narrowed),
         tuple(line for grammar in grammars for line in grammar.report.warnings),
     )
-    return ir.Grammar(rules, "start", report)
-
-
-def _included(rules: dict[str, ir.Expression], prefix: str, grammar: ir.Grammar) -> ir.Expression:
-    """Adds a grammar's rules under new names; returns a reference to its start."""
-    for name, expression in grammar.rules.items():
-        rules[f"{prefix}.{name}"] = _renamed(expression, prefix)
-    return ir.Reference(f"{prefix}.{grammar.start}")
-
-
-def _renamed(expression: ir.Expression, prefix: str) -> ir.Expression:
-    """The expression with every reference prefixed; parts without references stay as they are."""
-    match expression:
-        case ir.Reference(rule):
-            return ir.Reference(f"{prefix}.{rule}")
-        case ir.Sequence(items) | ir.Intersection(items):
-            return dataclasses.replace(
-                expression, items=tuple(_renamed(item, prefix) for item in items)
-            )
-        case ir.Choice(options):
-            return ir.Choice(tuple(_renamed(option, prefix) for option in options))
-        case ir.Repeat(item) | ir.Complement(item):
-            return dataclasses.replace(expression, item=_renamed(item, prefix))
-        case ir.Members(items):
-            return dataclasses.replace(
-                expression,
-                items=tuple(_renamed(item, prefix) for item in items),
-                others=_renamed(expression.others, prefix),
-                separator=_renamed(expression.separator, prefix),
-            )
-        case _:
-            return expression
+    return ir.Grammar(rules, "start", report, frozenset(lexemes))

@@ -186,9 +186,10 @@ def spell_out(m: Memory, out: NDArray[np.uint8]) -> None:
         mask = get(m, OUTPUT, index)
         byte = mask
         if mask >= 256:
-            byte = 0x30
+            byte, tried = 0x30, 0
             while not has_byte(m, mask, byte):
-                byte = 0x61 if byte == 0x30 else (byte + 1) & 255
+                byte = (0x61 + tried) & 255
+                tried += 1
         out[index] = byte
 
 

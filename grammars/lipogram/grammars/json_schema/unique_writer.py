@@ -8,6 +8,8 @@ from itertools import combinations
 from math import prod
 from typing import TYPE_CHECKING
 
+from lipogram.grammars.lowering import postorder
+
 from lipogram.grammars import ir
 from lipogram.grammars.errors import Unsupported
 from lipogram.grammars.json_schema.distinct import CLASSES, of_class
@@ -23,7 +25,6 @@ from lipogram.grammars.json_schema.shapes import (
     texts_of,
 )
 from lipogram.grammars.json_schema.text import CANONICAL
-from lipogram.grammars.lowering import postorder
 
 if TYPE_CHECKING:
     from lipogram.grammars.json_schema.writer import Writer

@@ -118,13 +118,17 @@ _MANY_ALIKE: Final = 160  # bytes by which a state goes on as its base does
 _FEW_NODES: Final = 48  # so is a part of the trie with fewer
 _NO_CHARACTER: Final = 255
 _LIMIT_BYTES: Final = 64 << 20
+_PAGES: Final = {
+    ALLOWED: 2 * _LIMIT_BYTES, BITS: 2 * _LIMIT_BYTES, CHILDREN: 2 * _LIMIT_BYTES,
+    REGION_NODES: 2 * _LIMIT_BYTES, INNER: _LIMIT_BYTES, VISITS: _LIMIT_BYTES,
+}  # fmt: skip
 
 
 class Reaches:
     """The reaches of one vocabulary: a memory for compiled code, and the lock to hold meanwhile."""
 
     def __init__(self, trie: TokenTrie, tokens: int) -> None:
-        memory = self.memory = new_memory(1 << 30)
+        memory = self.memory = new_memory(1 << 30, _PAGES)
         self.lock = threading.Lock()
         for array, values in (
             (BYTE, trie.byte), (SKIP, trie.skip), (DEPTH, trie.depth),

@@ -20,15 +20,24 @@ from lipogram.grammars import ir
 from lipogram.grammars.engine import exits
 from lipogram.grammars.engine.coding import Coder
 from lipogram.grammars.engine.layout import (
+    CALLERS,
+    EDGE_COUNT,
+    EDGES,
+    FRAMES,
+    HASHES,
+    ITEMS,
+    LISTS,
     MAX_NODES,
     MAX_STATES,
     NODE_COUNT,
+    NODES,
     NONCE,
     ROW_COUNT,
     ROW_OF,
     ROWS,
     SECRET,
     STATE_COUNT,
+    STATES,
 )
 from lipogram.grammars.engine.memory import FUEL, HELD_BYTES, Memory, capacity, new_memory
 from lipogram.grammars.engine.settling import begin
@@ -39,6 +48,10 @@ State = int
 
 _FORCED_LIMIT_BYTES = 1 << 16
 _WORK_PER_S = 100_000_000
+_PAGES = {
+    ROWS: 16 << 20, ROW_OF: 1 << 20, NODES: 16 << 20, HASHES: 4 << 20, EDGES: 4 << 20,
+    LISTS: 2 << 20, STATES: 4 << 20, ITEMS: 8 << 20, FRAMES: 2 << 20, CALLERS: 2 << 20,
+}  # fmt: skip
 # All hashes of residuals begin with it: what is kept by hash is shared between users' grammars.
 _SECRET = secrets.randbits(62)
 
@@ -84,7 +97,7 @@ class Automaton:
         self.lock = threading.RLock()
         self._budget = budget
         coder = Coder(grammar, budget.max_depth)
-        memory = self.memory = new_memory(budget.max_bytes)
+        memory = self.memory = new_memory(budget.max_bytes, _PAGES)
         memory[MAX_NODES], memory[MAX_STATES] = budget.max_nodes, budget.max_states
         memory[NONCE], memory[SECRET] = secrets.randbits(62), _SECRET
         memory[FUEL] = int(budget.max_compile_s * _WORK_PER_S)
@@ -108,8 +121,10 @@ class Automaton:
 
     @property
     def size_bytes(self) -> int:
-        """The memory that the automaton holds now."""
-        return int(self.memory[HELD_BYTES])
+        """Roughly the memory that the automaton holds now."""
+        memory = self.memory
+        rows, nodes, edges = memory[ROW_COUNT], memory[NODE_COUNT], memory[EDGE_COUNT]
+        return int(memory[HELD_BYTES] + 1024 * rows + 80 * nodes + 8 * edges + 40 * len(self))
 
     @property
     def max_shortest_bytes(self) -> int:

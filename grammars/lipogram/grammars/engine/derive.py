@@ -9,7 +9,6 @@ extended by rule calls; intersection and complement are derived deterministicall
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lipogram.grammars.engine.layout import (
     BOTH,
@@ -33,6 +32,7 @@ from lipogram.grammars.engine.layout import (
     I_LENGTH,
     I_REQUIRED,
     INFINITE,
+    LIST,
     LISTS,
     LITERALS,
     MEMBERS,
@@ -63,6 +63,7 @@ from lipogram.grammars.engine.memory import (
 from lipogram.grammars.engine.nodes import (
     both,
     choice,
+    classify,
     complement,
     either,
     field,
@@ -74,6 +75,7 @@ from lipogram.grammars.engine.nodes import (
     repeat,
     sequence,
     set_field,
+    sign,
 )
 from lipogram.grammars.engine.programs import (
     item_node,
@@ -307,13 +309,15 @@ def _boolean_edges(m: Memory, node: int) -> None:
     """Deterministic edges: one for each class of bytes that all items treat alike."""
     op, a = field(m, node, OP), field(m, node, A)
     items = field(m, node, B) if op == BOTH else 1
-    class_of = np.zeros(256, np.int64)
-    classes = 1
+    signature = np.zeros(256, np.uint64)
+    edges = 0
     for item in range(items):
         part = get(m, LISTS, a + item) if op == BOTH else a
         for index in range(field(m, part, EDGE_START) - 1, field(m, part, EDGE_END)):
-            classes = refine(m, class_of, classes, get(m, EDGES, 2 * index))
-            burn(m, 16)
+            edges += 1
+            sign(m, signature, get(m, EDGES, 2 * index), edges)
+    class_of = np.zeros(256, np.int64)
+    classes = classify(signature, class_of)
     first = np.full(classes, -1, np.int64)
     words = np.zeros((classes, 4), np.uint64)
     for byte in range(256):
@@ -321,9 +325,11 @@ def _boolean_edges(m: Memory, node: int) -> None:
         if first[kind] < 0:
             first[kind] = byte
         words[kind, byte >> 6] |= np.uint64(1) << np.uint64(byte & 63)
+    burn(m, 64 + 4 * edges + 4 * classes * items)
     for kind in range(classes):
-        rest = _boolean_rest(m, op, a, items, first[kind])
-        burn(m, 16 * items)
+        rest = NOTHING
+        if first[kind] >= 0:
+            rest = _boolean_rest(m, op, a, items, first[kind])
         if rest != NOTHING:
             mask = mask_of(m, words[kind, 0], words[kind, 1], words[kind, 2], words[kind, 3])
             _edge(m, mask, rest)
@@ -351,28 +357,4 @@ def _rest_after(m: Memory, node: int, byte: int) -> int:
     for index in range(field(m, node, EDGE_START) - 1, field(m, node, EDGE_END)):
         if has_byte(m, get(m, EDGES, 2 * index), byte):
             size = push_option(m, size, get(m, EDGES, 2 * index + 1))
-    return choice(m, size)
-
-
-@kernel
-def refine(m: Memory, class_of: NDArray[np.int64], classes: int, mask: int) -> int:
-    """Part classes of bytes so that none is half in the set; the new number of classes."""
-    inside = np.zeros(classes, np.int64)
-    outside = np.zeros(classes, np.int64)
-    for byte in range(256):
-        if has_byte(m, mask, byte):
-            inside[class_of[byte]] += 1
-        else:
-            outside[class_of[byte]] += 1
-    renamed = np.zeros(classes, np.int64)
-    before = classes
-    for kind in range(before):
-        renamed[kind] = kind
-        if inside[kind] and outside[kind]:
-            renamed[kind] = classes
-            classes += 1
-    if classes > before:
-        for byte in range(256):
-            if has_byte(m, mask, byte):
-                class_of[byte] = renamed[class_of[byte]]
-    return classes
+    return get(m, LIST, 0) if size == 1 else choice(m, size)

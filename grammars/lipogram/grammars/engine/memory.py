@@ -9,7 +9,8 @@ readable until the memory is released, since readers take no lock.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from mmap import mmap
 from typing import Any, Final, TypeVar
 
 import numpy as np
@@ -33,6 +34,7 @@ _LEFT_COUNT: Final = _WORDS - 1
 HELD_BYTES: Final = _WORDS - 2
 FUEL: Final = _WORDS - 3  # work that may still be done; see `burn`
 MAX_BYTES: Final = _WORDS - 4
+_LENT: Final = _WORDS - 5  # bit set of the arrays that lie in the memory's own pages
 _LEAST_BYTES: Final = 512
 
 _calloc = types.ExternalFunction("calloc", types.intp(types.intp, types.intp))
@@ -56,13 +58,30 @@ def kernel(function: Compiled) -> Compiled:
     return dispatcher  # type: ignore[no-any-return]
 
 
-def new_memory(max_bytes: int) -> Memory:
-    """An empty memory that may grow to `max_bytes`; its arrays are freed when it is collected."""
+def new_memory(max_bytes: int, pages: Mapping[int, int] | None = None) -> Memory:
+    """An empty memory that may grow to `max_bytes`; its arrays are freed when it is collected.
+
+    `pages` gives arrays that many bytes to begin with, which cost nothing until they are touched:
+    what grows within them is never copied.
+    """
     words = np.zeros(_WORDS, np.int64)
     words[MAX_BYTES] = max_bytes
+    room = None
+    if pages:
+        room = np.frombuffer(mmap(-1, sum(pages.values())), np.uint8)
+        address = room.ctypes.data
+        for array, size in pages.items():
+            words[array], words[_CAPACITY + array] = address, size
+            words[_LENT] |= 1 << array
+            address += size
     memory = words.view()
-    weakref.finalize(memory, _release, words).atexit = False
+    weakref.finalize(memory, _let_go, words, room).atexit = False
     return memory
+
+
+def _let_go(words: Memory, room: NDArray[np.uint8] | None) -> None:
+    _release(words)
+    del room  # the pages go with it
 
 
 def array_at(memory: Memory, array: int, count: int) -> NDArray[np.int32]:
@@ -169,7 +188,9 @@ def reserve(memory: Memory, array: int, size: int) -> None:
         raise MemoryError
     if old:
         _memcpy(address, memory[array], old)
-        if array >= LOCK_FREE:
+        if memory[_LENT] >> array & 1:
+            memory[_LENT] &= ~(1 << array)
+        elif array >= LOCK_FREE:
             _free(memory[array])
             memory[HELD_BYTES] -= old
         else:
@@ -211,9 +232,9 @@ def _release(memory: Memory) -> None:
     for index in range(memory[_LEFT_COUNT]):
         _free(np.int64(get_word(memory, _LEFT, index)))
     for array in range(MAX_ARRAYS):
-        if memory[array]:
+        if memory[array] and not memory[_LENT] >> array & 1:
             _free(memory[array])
-            memory[array] = 0
+        memory[array] = 0
 
 
 @kernel

@@ -8,6 +8,7 @@ how nodes go on, when asked.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lipogram.grammars.engine.layout import (
     ANYTHING,
@@ -223,6 +224,44 @@ def prepare(m: Memory) -> None:
     m[ANYTHING] = repeat(m, cons(m, mask_of(m, full, full, full, full), EMPTY), 0, UNBOUNDED)
 
 
+# Classes of bytes that are alike.
+
+
+@kernel
+def sign(m: Memory, signature: NDArray[np.uint64], mask: int, number: int) -> None:
+    """Add to the signatures of the bytes of a set what stands for its number."""
+    key = mixed(np.uint64(number), np.uint64(m[NONCE]))  # secret: sums can be solved for
+    if mask < 256:
+        signature[mask] += key
+        return
+    for at in range(4):
+        word = mask_word(m, mask, at)
+        while word != np.uint64(0):
+            signature[64 * at + lowest_bit(word)] += key
+            word &= word - np.uint64(1)
+
+
+@kernel
+def classify(signature: NDArray[np.uint64], class_of: NDArray[np.int64]) -> int:
+    """Number the bytes so that equal numbers have equal signatures, 0 having none; how many."""
+    numbers = np.zeros(512, np.int64)
+    classes = 1
+    for byte in range(256):
+        value = signature[byte]
+        if value == np.uint64(0):
+            continue
+        slot = np.int64(value & np.uint64(511))
+        while numbers[slot] and signature[numbers[slot] - 1] != value:
+            slot = (slot + 1) & 511
+        if numbers[slot] == 0:
+            numbers[slot] = byte + 1
+            class_of[byte] = classes
+            classes += 1
+        else:
+            class_of[byte] = class_of[numbers[slot] - 1]
+    return classes
+
+
 # Interning.
 
 
@@ -257,7 +296,7 @@ def known(m: Memory, op: int, a: int, b: int, c: int, d: int) -> int:
 
 @kernel
 def _list_slot(m: Memory, op: int, start: int, count: int) -> int:
-    """Where the choice or intersection of the members written at `start` of LISTS is, or is to be."""
+    """Where the choice or intersection of the members from `start` of LISTS is, or is to be."""
     size = capacity(m, NODE_SLOTS) // 4
     value = np.uint64(op)
     for index in range(count):
@@ -459,6 +498,8 @@ def _spread(m: Memory, op: int, count: int) -> int:
 @kernel
 def choice(m: Memory, count: int) -> int:
     """Any of the first `count` nodes in LIST."""
+    if count == 1:
+        return get(m, LIST, 0)
     start = m[LIST_COUNT]
     size = _spread(m, CHOICE, count)
     if size and get(m, LISTS, start) == NOTHING:

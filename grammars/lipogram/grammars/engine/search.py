@@ -57,20 +57,106 @@ from lipogram.grammars.engine.nodes import (
     set_field,
 )
 
+_UNKNOWN, _LIVE, _DEAD = 0, 1, 2
+
+
+@kernel
+def _life(m: Memory, node: int) -> int:
+    """What is known of whether a node denotes anything."""
+    flags = field(m, node, FLAGS)
+    if not flags & BOOLEAN:
+        return _DEAD if node == NOTHING else _LIVE
+    if flags & NULLABLE:
+        return _LIVE
+    exact = field(m, node, EXACT)
+    if exact:
+        return _DEAD if exact > INFINITE else _LIVE
+    return field(m, node, ALIVE)
+
 
 @kernel
 def is_alive(m: Memory, node: int) -> bool:
     """Whether the node denotes anything at all. Cost: a search, once, for boolean nodes."""
-    flags = field(m, node, FLAGS)
-    if not flags & BOOLEAN:
-        return node != NOTHING
-    if flags & NULLABLE:
-        return True
-    known_alive = field(m, node, ALIVE)
-    if known_alive == 0:
-        known_alive = 1 if exact_length(m, node) < INFINITE else 2
-        set_field(m, node, ALIVE, known_alive)
-    return known_alive == 1
+    life = _life(m, node)
+    if life != _UNKNOWN:
+        return life == _LIVE
+    reserve(m, MEASURING, 4)
+    put(m, MEASURING, 0, node)
+    top = 1
+    while top:
+        current = get(m, MEASURING, top - 1)
+        waiting = NOTHING
+        if _life(m, current) == _UNKNOWN:
+            waiting = _decide(m, current)
+        if waiting == NOTHING:
+            top -= 1
+        else:
+            reserve(m, MEASURING, 4 * (top + 1))
+            put(m, MEASURING, top, waiting)
+            top += 1
+    return _life(m, node) == _LIVE
+
+
+@kernel
+def _decide(m: Memory, node: int) -> int:
+    """Decide whether a node is alive from its parts; returns a part to be decided first, if any."""
+    op, a, b = field(m, node, OP), field(m, node, A), field(m, node, B)
+    life = _UNKNOWN
+    if op in (BOTH, NOT):
+        life = _search_life(m, node)
+    elif op == CHOICE:
+        life = _DEAD
+        for index in range(b):
+            option = get(m, LISTS, a + index)
+            own = _life(m, option)
+            if own == _LIVE:
+                life = _LIVE
+                break
+            if own == _UNKNOWN:
+                return option
+    else:
+        first = _LIVE if op == CONS else _life(m, a)
+        rest = _LIVE if op == REPEAT else _life(m, b)
+        if first == _UNKNOWN:
+            return a
+        if rest == _UNKNOWN:
+            return b
+        life = _LIVE if first == _LIVE and rest == _LIVE else _DEAD
+    set_field(m, node, ALIVE, life)
+    return NOTHING
+
+
+@kernel
+def _search_life(m: Memory, start: int) -> int:
+    """Whether anything that is known to be alive can be reached; notes what that says of others."""
+    m[SEARCHES] += 1
+    generation = m[SEARCHES]
+    size = visited = 0
+    if _reach(m, start, generation, 0, NOTHING, 0):
+        size = _heap_push(m, size, field(m, start, LENGTH), 0, start)
+    while size:
+        current = get(m, HEAP, 2)
+        depth = get(m, HEAP, 1)
+        size = _heap_pop(m, size)
+        reserve(m, VISITED, 4 * (visited + 1))
+        put(m, VISITED, visited, current)
+        visited += 1
+        derive(m, current)
+        burn(m, 8)
+        for index in range(field(m, current, EDGE_START) - 1, field(m, current, EDGE_END)):
+            rest = get(m, EDGES, 2 * index + 1)
+            life = _life(m, rest)
+            if life == _LIVE:
+                while current != NOTHING:
+                    set_field(m, current, ALIVE, _LIVE)
+                    current = get(m, SEARCH, 4 * current + PARENT)
+                return _LIVE
+            if life == _UNKNOWN and _reach(m, rest, generation, 0, current, 0):
+                size = _heap_push(m, size, field(m, rest, LENGTH), depth + 1, rest)
+    for index in range(visited):
+        set_field(m, get(m, VISITED, index), ALIVE, _DEAD)
+        set_field(m, get(m, VISITED, index), EXACT, INFINITE + 1)
+    return _DEAD
 
 
 @kernel

@@ -9,7 +9,6 @@ unless the rule has a frame of its own already, or is a lexeme.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lipogram.grammars.engine.derive import (
     derive,
@@ -39,7 +38,6 @@ from lipogram.grammars.engine.layout import (
     LEXEME,
     MAX_STATES,
     NAMELESS,
-    NONCE,
     OWN,
     R_FLAGS,
     ROOT,
@@ -73,13 +71,14 @@ from lipogram.grammars.engine.memory import (
     reserve,
 )
 from lipogram.grammars.engine.nodes import (
+    classify,
     field,
     has_byte,
     is_nullable,
-    lowest_bit,
     mask_of,
     mask_word,
     mixed,
+    sign,
 )
 from lipogram.grammars.engine.programs import (
     body_of,
@@ -392,8 +391,11 @@ def _write_row(m: Memory, state: int, found: int, is_complete: bool) -> None:
     if found == 1 and get(m, FOUND, 0) < 256:  # most states stand inside a literal
         put(m, ROWS, 256 * row + get(m, FOUND, 0), _successor(m, found, get(m, FOUND, 0)))
     elif found:
+        signature = np.zeros(256, np.uint64)
+        for index in range(found):
+            sign(m, signature, get(m, FOUND, 3 * index), index + 1)
         class_of = np.zeros(256, np.int64)
-        classes = _classify(m, found, class_of)
+        classes = classify(signature, class_of)
         successors = np.zeros(classes, np.int64)
         for byte in range(256):
             kind = class_of[byte]
@@ -403,39 +405,6 @@ def _write_row(m: Memory, state: int, found: int, is_complete: bool) -> None:
                 put(m, ROWS, 256 * row + byte, successors[kind])
     m[ROW_COUNT] = row + 1
     put(m, ROW_OF, state, 2 * row + is_complete)  # last: readers take no lock
-
-
-@kernel
-def _classify(m: Memory, found: int, class_of: NDArray[np.int64]) -> int:
-    """Number the bytes so that equal numbers have equal edges, 0 having none; how many."""
-    signature = np.zeros(256, np.uint64)
-    for index in range(found):
-        mask = get(m, FOUND, 3 * index)
-        key = mixed(np.uint64(index + 1), np.uint64(m[NONCE]))  # secret: sums can be solved for
-        if mask < 256:
-            signature[mask] += key
-            continue
-        for at in range(4):
-            word = mask_word(m, mask, at)
-            while word != np.uint64(0):
-                signature[64 * at + lowest_bit(word)] += key
-                word &= word - np.uint64(1)
-    numbers = np.zeros(512, np.int64)
-    classes = 1
-    for byte in range(256):
-        value = signature[byte]
-        if value == np.uint64(0):
-            continue
-        slot = np.int64(value & np.uint64(511))
-        while numbers[slot] and signature[numbers[slot] - 1] != value:
-            slot = (slot + 1) & 511
-        if numbers[slot] == 0:
-            numbers[slot] = byte + 1
-            class_of[byte] = classes
-            classes += 1
-        else:
-            class_of[byte] = class_of[numbers[slot] - 1]
-    return classes
 
 
 @kernel

@@ -8,8 +8,6 @@ from itertools import combinations
 from math import prod
 from typing import TYPE_CHECKING
 
-from lipogram.grammars.lowering import postorder
-
 from lipogram.grammars import ir
 from lipogram.grammars.errors import Unsupported
 from lipogram.grammars.json_schema.distinct import CLASSES, of_class
@@ -234,7 +232,7 @@ class UniqueWriter:
             for value in used
             if value.numbers != NO_NUMBERS
         ]
-        if any(isinstance(part, ir.Reference) for part in postorder(written)):
+        if not ir.is_regular(written):
             # Remainders take rules, of which no class can be made.
             return [] if others else [written]
         facts = (written, _PLAIN_NUMBER, *others)

@@ -147,9 +147,6 @@ def test_numbers_never_overflow_or_round_across_a_bound():
         ({"$ref": "#"}, Unsupported, "/$ref"),
         ({"$schema": "http://example.com/x"}, Unsupported, "/$schema"),
         ({"uniqueItems": True}, Unsupported, None),
-        ({"AnyOf": []}, Unsupported, "/AnyOf"),
-        ({"aditionalProperties": False}, Unsupported, "/aditionalProperties"),
-        ({"divisibleBy": 2}, Unsupported, "/divisibleBy"),
         (False, EmptyLanguage, ""),
         ({"type": "string", "const": 1}, EmptyLanguage, ""),
         (
@@ -175,6 +172,38 @@ def test_errors_point_at_the_keyword(schema, error, pointer):
 def test_unknown_formats_and_keywords_are_annotations_with_a_warning():
     report = json_schema.parse({"format": "colour", "x-note": 1, "note": 2, "title": "T"}).report
     assert {warning.split(":")[0] for warning in report.warnings} == {"/format", "/note"}
+
+
+@pytest.mark.parametrize(
+    ("keyword", "meant"),
+    [("AnyOf", "anyOf"), ("aditionalProperties", "additionalProperties"), ("requires", "required"),
+     ("minium", "minimum"), ("divisibleBy", "multipleOf")],
+)  # fmt: skip
+def test_a_misspelt_keyword_is_an_annotation_and_the_warning_names_the_likely_one(keyword, meant):
+    (warning,) = json_schema.parse({keyword: 2}).report.warnings
+    assert warning.startswith(f"/{keyword}: ")
+    assert repr(meant) in warning
+
+
+DRAFT = "http://json-schema.org/draft-0{}/schema#"
+
+
+@pytest.mark.parametrize(
+    ("draft", "keyword", "value"),
+    [
+        (DRAFT.format(4), "const", 1),
+        (DRAFT.format(4), "propertyNames", False),
+        (DRAFT.format(6), "if", {}),
+        (DRAFT.format(7), "dependentRequired", {}),
+        (DRAFT.format(7), "prefixItems", [False]),
+        ("https://json-schema.org/draft/2019-09/schema", "prefixItems", [False]),
+        ("https://json-schema.org/draft/2020-12/schema", "additionalItems", False),
+    ],
+)
+def test_keywords_of_other_drafts_are_annotations_with_a_warning(draft, keyword, value):
+    report = json_schema.parse({"$schema": draft, keyword: value}).report
+    assert any(warning.startswith(f"/{keyword}: not a keyword") for warning in report.warnings)
+    assert compile(json_schema.parse({"$schema": draft, keyword: value})).accepts(b'[{"a": 2}]')
 
 
 def _deep(depth):

@@ -13,7 +13,7 @@ from typing import Any
 from lipogram.grammars.errors import EmptyLanguage
 from lipogram.grammars.ir import Grammar, Report
 from lipogram.grammars.json_schema.digits import DigitLimits
-from lipogram.grammars.json_schema.document import Document, load
+from lipogram.grammars.json_schema.document import Document
 from lipogram.grammars.json_schema.schemas import Schemas
 from lipogram.grammars.json_schema.shapes import Node, node
 from lipogram.grammars.json_schema.text import Whitespace, layout
@@ -37,7 +37,7 @@ def parse(
     a JSON Pointer. Cost: linear in the schema, but for the cases that anyOf, oneOf, not and
     dependencies multiply to.
     """
-    document = Document(load(schema), supplied or {})
+    document = Document(schema, supplied or {})
     schemas = Schemas(document)
     root = node(True, document.root)
     if schemas.is_empty(root):

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from lipogram.grammars.json_schema import unevaluated
 from lipogram.grammars.json_schema.document import Place
 from lipogram.grammars.json_schema.shapes import (
     ANY,
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
     from lipogram.grammars.json_schema.schemas import Schemas
 
 MAX_ALTERNATIVES_AT_ONCE = 6
+# No JSON text has this for a name.
+EITHER = object()
 
 
 def _children(schemas: Schemas, place: Place, keyword: str) -> list[Place]:
@@ -39,22 +40,11 @@ def reference(schemas: Schemas, place: Place, sign: bool) -> Shape:
 
 
 def _dynamic_reference(schemas: Schemas, place: Place, sign: bool) -> Shape:
-    document = schemas.document
-    target = document.resolve(place, "$dynamicRef")
-    name = target.value.get("$dynamicAnchor") if isinstance(target.value, dict) else None
-    if (
-        isinstance(name, str)
-        and place.value["$dynamicRef"].endswith("#" + name)
-        and document.dynamic_anchors.get(name, 0) > 1
-    ):
-        place.refuse("$dynamicRef", f"several schemas have the dynamic anchor {name!r}")
-    return schemas.at(sign, target)
+    return schemas.at(sign, schemas.document.resolve_dynamic(place, "$dynamicRef"))
 
 
 def _recursive_reference(schemas: Schemas, place: Place, sign: bool) -> Shape:
-    if schemas.document.recursive_anchors > 1:
-        place.refuse("$recursiveRef", "several schemas have $recursiveAnchor")
-    return schemas.at(sign, schemas.document.resolve(place, "$recursiveRef"))
+    return schemas.at(sign, schemas.document.resolve_dynamic(place, "$recursiveRef"))
 
 
 def _all_of(schemas: Schemas, place: Place, sign: bool) -> Shape:
@@ -113,8 +103,7 @@ def _conjunction(signed: list[Signed]) -> Node:
 
 
 def _not(schemas: Schemas, place: Place, sign: bool) -> Shape:
-    shape = schemas.at(not sign, schemas.document.child(place, "not"))
-    return unevaluated.unseen(shape) if schemas.document.uses_unevaluated else shape
+    return schemas.at(not sign, schemas.document.child(place, "not"))
 
 
 def _conditional(schemas: Schemas, place: Place, sign: bool) -> Shape:
@@ -133,6 +122,17 @@ def _conditional(schemas: Schemas, place: Place, sign: bool) -> Shape:
     if sign and not place.has("then", "else") and not document.uses_unevaluated:
         return ANY
     return join(cases)
+
+
+def either(schemas: Schemas, place: Place, sign: bool) -> Shape:
+    """Any of the nodes that a place stands for that no text has."""
+    nodes: tuple[Node, ...] = place.value[EITHER]
+    if sign:
+        return join([schemas.shape(one) for one in nodes])
+    whole = ANY
+    for one in nodes:
+        whole = meet(whole, join([schemas.at(not sign, part) for sign, part in one]))
+    return whole
 
 
 HANDLERS: dict[str, Callable[[Schemas, Place, bool], Shape]] = {

@@ -107,16 +107,6 @@ class NumberSet:
     ranges: tuple[NumberRange, ...] = ()
 
     @classmethod
-    def every(cls) -> NumberSet:
-        """All numbers."""
-        return cls(ranges=(NumberRange(True), NumberRange(False)))
-
-    @classmethod
-    def integers(cls) -> NumberSet:
-        """All integers."""
-        return cls(ranges=(NumberRange(True),))
-
-    @classmethod
     def within(
         cls,
         low: Fraction | None = None,
@@ -156,9 +146,18 @@ class NumberSet:
 
     def join(self, other: NumberSet) -> NumberSet:
         """The numbers of either set."""
+        if not self.ranges and not self.points:
+            return other
+        if self == EVERY_NUMBER or other == EVERY_NUMBER:
+            return EVERY_NUMBER
         ranges = dict.fromkeys(self.ranges + other.ranges)
         for integral in (True, False):
             whole = NumberRange(integral)
             if whole in ranges:
                 ranges = {r: None for r in ranges if r.integral != integral or r == whole}
         return NumberSet(self.points | other.points, tuple(ranges))
+
+
+NO_NUMBERS = NumberSet()
+INTEGERS = NumberSet(ranges=(NumberRange(True),))
+EVERY_NUMBER = NumberSet(ranges=(NumberRange(True), NumberRange(False)))

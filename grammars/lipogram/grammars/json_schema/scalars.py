@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from lipogram.grammars import formats, ir, regex
 from lipogram.grammars.errors import BudgetExceeded, GrammarError, Unsupported
 from lipogram.grammars.json_schema.document import Place, brief, escaped
-from lipogram.grammars.json_schema.numbers import NumberRange, NumberSet, exact
+from lipogram.grammars.json_schema.numbers import (
+    EVERY_NUMBER,
+    INTEGERS,
+    NumberRange,
+    NumberSet,
+    exact,
+)
 from lipogram.grammars.json_schema.regular import ANY_TEXT
 from lipogram.grammars.json_schema.shapes import (
     ANY,
@@ -27,6 +33,10 @@ from lipogram.grammars.json_schema.shapes import (
     join,
     meet,
     node,
+    only_arrays,
+    only_numbers,
+    only_objects,
+    only_strings,
     texts_of,
 )
 
@@ -37,8 +47,8 @@ _BASE64 = r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
 _KINDS: dict[str, Shape] = {
     "null": Shape(null=True),
     "boolean": Shape(booleans=ANY.booleans),
-    "integer": Shape(numbers=NumberSet.integers()),
-    "number": Shape(numbers=NumberSet.every()),
+    "integer": Shape(numbers=INTEGERS),
+    "number": Shape(numbers=EVERY_NUMBER),
     "string": Shape(strings=ANY_TEXTS),
     "array": Shape(arrays=ANY.arrays),
     "object": Shape(objects=ANY.objects),
@@ -71,14 +81,19 @@ def _type(schemas: Schemas, place: Place, sign: bool) -> Shape:
     names = value if isinstance(value, list) else [value]
     if not names or not all(isinstance(name, str) and name in _KINDS for name in names):
         raise place.error("one or more of " + ", ".join(_KINDS), "type")
+    return _kinds(tuple(names), sign)
+
+
+@lru_cache(maxsize=256)
+def _kinds(names: tuple[str, ...], sign: bool) -> Shape:
     if sign:
         return join(_KINDS[name] for name in dict.fromkeys(names))
     left = [name for name in _KINDS if name not in (*names, "integer", "number")]
     shape = join(_KINDS[name] for name in left)
     if "number" in names:
         return shape
-    ranges = (NumberRange(False),) if "integer" in names else NumberSet.every().ranges
-    return replace(shape, numbers=NumberSet(ranges=ranges))
+    numbers = NumberSet(ranges=(NumberRange(False),)) if "integer" in names else EVERY_NUMBER
+    return join((shape, Shape(numbers=numbers)))
 
 
 def _enum(schemas: Schemas, place: Place, sign: bool) -> Shape:
@@ -115,12 +130,13 @@ def _constants(
     others = Texts(ir.Complement(texts_of(strings).expression)) if strings else ANY_TEXTS
     if strings:
         others = Texts(ir.Intersection((ANY_TEXT, others.expression)))
-    rest = replace(
-        ANY,
-        null=None not in values,
-        booleans=ANY.booleans - booleans,
-        numbers=NumberSet.without(numbers) if numbers else ANY.numbers,
-        strings=others,
+    rest = Shape(
+        None not in values,
+        ANY.booleans - booleans,
+        NumberSet.without(numbers) if numbers else EVERY_NUMBER,
+        others,
+        ANY.arrays,
+        ANY.objects,
     )
     for part in parts:
         other = _other_arrays(part) if isinstance(part, tuple) else _other_objects(part)
@@ -160,7 +176,7 @@ def _other_arrays(items: tuple[Place, ...]) -> Shape:
         cubes.append(ArrayCube(most=len(items) - 1))
     for index, item in enumerate(items):
         cubes.append(ArrayCube(((),) * index + (node(False, item),), least=index + 1))
-    return replace(ANY, arrays=tuple(cubes))
+    return only_arrays(*cubes)
 
 
 def _other_objects(members: dict[str, Place]) -> Shape:
@@ -169,7 +185,7 @@ def _other_objects(members: dict[str, Place]) -> Shape:
     for name, member in members.items():
         cubes.append(ObjectCube({name: NEVER}))
         cubes.append(ObjectCube({name: node(False, member)}, required={name: None}))
-    return replace(ANY, objects=tuple(cubes))
+    return only_objects(*cubes)
 
 
 def named_keys(names: Iterable[str]) -> KeySet:
@@ -180,7 +196,7 @@ def named_keys(names: Iterable[str]) -> KeySet:
 
 
 def _numeric(numbers: NumberSet, sign: bool) -> Shape:
-    return replace(ANY, numbers=numbers) if sign else Shape(numbers=numbers)
+    return only_numbers(numbers) if sign else Shape(numbers=numbers)
 
 
 def _bound(schemas: Schemas, place: Place, sign: bool, keyword: str, exclusive: str) -> Shape:
@@ -231,7 +247,7 @@ def _multiple_of(schemas: Schemas, place: Place, sign: bool) -> Shape:
 
 def _textual(expression: ir.Expression, sign: bool) -> Shape:
     if sign:
-        return replace(ANY, strings=Texts(expression))
+        return only_strings(Texts(expression))
     outside = Texts(ir.Intersection((ANY_TEXT, ir.Complement(expression))))
     return Shape(strings=outside)
 
@@ -254,18 +270,23 @@ def search(place: Place, keyword: str, pattern: Any) -> ir.Expression:
     """The texts in which an ECMA pattern matches somewhere; errors point at the keyword."""
     if not isinstance(pattern, str):
         raise place.error("a regular expression", keyword)
-    pointer = f"{place.pointer}/{escaped(keyword)}"
     try:
-        return regex.expression(pattern, dialect="ecma", search=True)
+        return _searched(pattern)
     except (Unsupported, BudgetExceeded) as error:
+        pointer = f"{place.pointer}/{escaped(keyword)}"
         raise type(error)(
             f"{keyword}: {error.message} (column {error.column})", pointer=pointer, keyword=keyword
         ) from error
     except GrammarError as error:
         raise GrammarError(
             f"expected a regular expression: {error.message} (column {error.column})",
-            pointer=pointer, keyword=keyword,
+            pointer=f"{place.pointer}/{escaped(keyword)}", keyword=keyword,
         ) from error  # fmt: skip
+
+
+@lru_cache(maxsize=1024)
+def _searched(pattern: str) -> ir.Expression:
+    return regex.expression(pattern, dialect="ecma", search=True)
 
 
 def possible_matches(expression: ir.Expression, pattern: str) -> ir.Expression:

@@ -14,7 +14,7 @@ from lipogram.grammars.json_schema import (
     scalars,
     unevaluated,
 )
-from lipogram.grammars.json_schema.document import Document, Place, escaped
+from lipogram.grammars.json_schema.document import Document, Place, Resource, escaped
 from lipogram.grammars.json_schema.shapes import (
     ANY,
     ANYTHING,
@@ -34,12 +34,7 @@ from lipogram.grammars.json_schema.shapes import (
     node,
     overlap,
 )
-from lipogram.grammars.json_schema.vocabulary import (
-    ANNOTATIONS,
-    KEYWORDS,
-    looks_like,
-    structural,
-)
+from lipogram.grammars.json_schema.vocabulary import ANNOTATIONS, EVERY_DRAFT, looks_like
 
 MAX_DEPTH = 60
 _PROOF_DEPTH = 5
@@ -65,17 +60,19 @@ class Schemas:
         self.warnings: dict[str, None] = {}
         self.narrowed: dict[str, None] = {}
         self._exact = _Known()
-        self._loose = _Known()
+        # Only oneOf makes shapes that differ where no more than emptiness is asked.
+        self._loose = _Known() if "oneOf" in document.told else self._exact
         self._known = self._exact
+        self._unions: dict[tuple[Node, ...], Place] = {}
         self._empty: dict[Node, tuple[bool, int]] = {}
         self._depth = 0
 
     def shape(self, of: Node) -> Shape:
         """The values that satisfy the node."""
-        if of == NEVER:
-            return NONE
         found = self._known.nodes.get(of)
         if found is None:
+            if of == NEVER:
+                return NONE
             found = ANY
             for sign, place in of:
                 found = self._pruned(meet(found, self._shape_of(sign, place)))
@@ -84,7 +81,7 @@ class Schemas:
 
     def _pruned(self, shape: Shape) -> Shape:
         """The same values, without cubes that certainly have none, where there are many."""
-        if self.proving or len(shape.objects) <= _FEW_CASES:
+        if len(shape.objects) <= _FEW_CASES or self.proving:
             return shape
         left = (cube for cube in shape.objects if not self._no_objects(cube, _PRUNING_DEPTH))
         return replace(shape, objects=tuple(left))
@@ -120,22 +117,44 @@ class Schemas:
         """What the keywords of a schema ask for, applicators first, in the order of the text."""
         if "$ref" in place.value and 0 < place.draft <= 7:
             return [applicators.reference]
-        found: dict[Handler, int] = {}
+        known = place.resource.dialect.keywords
+        first: list[Handler] = []
+        later: list[Handler] = []
         for keyword in place.value:
-            handler = _HANDLERS.get(keyword)
-            if handler:
-                found.setdefault(handler, 0 if keyword in _FIRST else 1)
-            elif keyword not in KEYWORDS:
+            if keyword in known:
+                handler = _HANDLERS.get(keyword)
+                if handler is not None and handler not in first and handler not in later:
+                    (first if keyword in _FIRST else later).append(handler)
+            elif keyword in ("$defs", "definitions"):
+                if not isinstance(place.value[keyword], dict):
+                    raise place.error("an object of schemas", keyword)
+            elif keyword not in ANNOTATIONS and not keyword.startswith("x-"):
                 self._unknown(place, keyword)
-        return sorted(found, key=lambda handler: found[handler])
+        return first + later
 
     def _unknown(self, place: Place, keyword: str) -> None:
-        if keyword in ANNOTATIONS or keyword.startswith("x-"):
-            return
+        """An unknown name is an annotation, as JSON Schema says; but it may be a slip."""
         meant = looks_like(keyword)
-        if meant:
-            place.refuse(keyword, f"not a keyword; {meant!r} is")
-        self.warn(place, keyword, "not a keyword of JSON Schema; taken as an annotation")
+        if keyword in EVERY_DRAFT.keywords:
+            what = f"not a keyword of draft {place.draft or 2020} or its vocabularies"
+        elif meant:
+            what = f"not a keyword, but {meant!r} is"
+        else:
+            what = "not a keyword of JSON Schema"
+        self.warn(place, keyword, f"{what}; taken as an annotation")
+
+    def either(self, nodes: tuple[Node, ...]) -> Node:
+        """A node for the values that satisfy any of the nodes."""
+        if ANYTHING in nodes:
+            return ANYTHING
+        left = tuple(dict.fromkeys(one for one in nodes if one != NEVER))
+        if len(left) < 2:
+            return left[0] if left else NEVER
+        if left not in self._unions:
+            above = left[0][0][1]
+            resource = Resource("", {}, "", EVERY_DRAFT)
+            self._unions[left] = Place({applicators.EITHER: left}, resource, (), above)
+        return ((True, self._unions[left]),)
 
     def warn(self, place: Place, keyword: str, what: str) -> None:
         """Notes something that is worth knowing and changes nothing."""
@@ -146,28 +165,35 @@ class Schemas:
         self.narrowed[f"{place.pointer}/{escaped(keyword)}: {what}"] = None
 
     def _positive(self, place: Place) -> Shape:
-        structural(place)
+        if applicators.EITHER in place.value:
+            return applicators.either(self, place, True)
         found = ANY
         for handler in self._handlers(place):
             found = meet(found, handler(self, place, True))
-        if place.has("unevaluatedProperties"):
-            found = unevaluated.unevaluated_properties(self, place, found)
-        if place.has("unevaluatedItems"):
-            found = unevaluated.unevaluated_items(self, place, found)
+        if self.document.uses_unevaluated:
+            if place.has("unevaluatedProperties"):
+                found = unevaluated.unevaluated_properties(self, place, found)
+            if place.has("unevaluatedItems"):
+                found = unevaluated.unevaluated_items(self, place, found)
         return found
 
     def _negative(self, place: Place) -> Shape:
-        structural(place)
-        for keyword in ("unevaluatedProperties", "unevaluatedItems"):
-            if place.has(keyword):
-                place.refuse(keyword, "not compiled where the schema must not hold")
+        if applicators.EITHER in place.value:
+            return applicators.either(self, place, False)
         found = join(handler(self, place, False) for handler in self._handlers(place))
-        return replace(found, objects=merged_absence(found.objects))
+        if self.document.uses_unevaluated:
+            for keyword in ("unevaluatedProperties", "unevaluatedItems"):
+                if place.has(keyword):
+                    place.refuse(keyword, "not compiled where the schema must not hold")
+            found = unevaluated.unseen(found)
+        if len(found.objects) > 1:
+            found = replace(found, objects=merged_absence(found.objects))
+        return found
 
     @property
     def proving(self) -> bool:
         """Whether shapes may be too large now: all that is asked is whether they are empty."""
-        return self._known is self._loose
+        return self._known is not self._exact
 
     def is_empty(self, of: Node, depth: int = _PROOF_DEPTH) -> bool:
         """Whether it is certain, and cheaply shown, that nothing satisfies the node."""

@@ -9,26 +9,32 @@ that recursive schemas have finite shapes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from lipogram.grammars import ir
 from lipogram.grammars.errors import BudgetExceeded
 from lipogram.grammars.json_schema import regular
 from lipogram.grammars.json_schema.document import Place, Resource
-from lipogram.grammars.json_schema.numbers import NumberSet
+from lipogram.grammars.json_schema.numbers import EVERY_NUMBER, NO_NUMBERS, NumberSet
+from lipogram.grammars.json_schema.vocabulary import EVERY_DRAFT
 
 Signed = tuple[bool, Place]
 Node = tuple[Signed, ...]
 
 ANYTHING: Node = ()
-NEVER: Node = ((True, Place(False, "", Resource("", False, "", 0))),)
+NEVER: Node = ((True, Place(False, Resource("", False, "", EVERY_DRAFT))),)
 MAX_CASES = 1_000
 Cube = TypeVar("Cube")
+Kind = TypeVar("Kind")
 
 
 def both(left: Node, right: Node) -> Node:
     """What satisfies both nodes; NEVER where they contradict each other on the face of it."""
+    if not right or left == right:
+        return left
+    if not left:
+        return right
     if left == NEVER or right == NEVER:
         return NEVER
     merged = dict.fromkeys(left + right)
@@ -84,12 +90,16 @@ def overlap(left: Region, right: Region) -> Region | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contains:
-    """From index `start` on, at least `least` and at most `most` items satisfy `item`."""
+    """From index `start` on, at least `least` and at most `most` items satisfy `item`.
+
+    Where it `evaluates`, those that do are evaluated for unevaluatedItems.
+    """
 
     item: Node
     least: int = 1
     most: int | None = None
     start: int = 0
+    evaluates: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,6 +119,9 @@ class ArrayCube:
         return self.prefix[index] if index < len(self.prefix) else self.rest
 
 
+PLAIN_OTHERS: tuple[tuple[Region, Node], ...] = ((EVERY_KEY, ANYTHING),)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ObjectCube:
     """Objects by name.
@@ -118,7 +131,7 @@ class ObjectCube:
     """
 
     named: dict[str, Node] = field(default_factory=dict)
-    others: tuple[tuple[Region, Node], ...] = ((EVERY_KEY, ANYTHING),)
+    others: tuple[tuple[Region, Node], ...] = PLAIN_OTHERS
     required: dict[str, None] = field(default_factory=dict)
     least: int = 0
     most: int | None = None
@@ -145,12 +158,13 @@ class Texts:
 def texts_of(members: Iterable[str]) -> Texts:
     """Exactly these strings."""
     found = tuple(dict.fromkeys(members))
+    if not found:
+        return NO_TEXTS
     return Texts(ir.Literals(tuple(m.encode() for m in found)), found)
 
 
 ANY_TEXTS = Texts(regular.ANY_TEXT)
-NO_TEXTS = texts_of(())
-NO_NUMBERS = NumberSet()
+NO_TEXTS = Texts(ir.Literals(()), ())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -166,8 +180,28 @@ class Shape:
 
 
 NONE = Shape()
-ANY = Shape(True, frozenset((False, True)), NumberSet.every(), ANY_TEXTS, (ArrayCube(),),
+ANY = Shape(True, frozenset((False, True)), EVERY_NUMBER, ANY_TEXTS, (ArrayCube(),),
             (ObjectCube(),))  # fmt: skip
+
+
+def only_numbers(numbers: NumberSet) -> Shape:
+    """All values but other numbers."""
+    return Shape(True, ANY.booleans, numbers, ANY_TEXTS, ANY.arrays, ANY.objects)
+
+
+def only_strings(strings: Texts) -> Shape:
+    """All values but other strings."""
+    return Shape(True, ANY.booleans, EVERY_NUMBER, strings, ANY.arrays, ANY.objects)
+
+
+def only_arrays(*arrays: ArrayCube) -> Shape:
+    """All values but other arrays."""
+    return Shape(True, ANY.booleans, EVERY_NUMBER, ANY_TEXTS, arrays, ANY.objects)
+
+
+def only_objects(*objects: ObjectCube) -> Shape:
+    """All values but other objects."""
+    return Shape(True, ANY.booleans, EVERY_NUMBER, ANY_TEXTS, ANY.arrays, objects)
 
 
 def meet(left: Shape, right: Shape) -> Shape:
@@ -179,11 +213,22 @@ def meet(left: Shape, right: Shape) -> Shape:
     return Shape(
         left.null and right.null,
         left.booleans & right.booleans,
-        left.numbers.meet(right.numbers),
-        _meet_texts(left.strings, right.strings),
-        _products(left.arrays, right.arrays, _meet_arrays),
-        _products(left.objects, right.objects, _meet_objects),
+        _met(left.numbers, right.numbers, EVERY_NUMBER, NO_NUMBERS, NumberSet.meet),
+        _met(left.strings, right.strings, ANY_TEXTS, NO_TEXTS, _meet_texts),
+        _met(left.arrays, right.arrays, ANY.arrays, (), _meet_all_arrays),
+        _met(left.objects, right.objects, ANY.objects, (), _meet_all_objects),
     )
+
+
+def _met(
+    left: Kind, right: Kind, whole: Kind, none: Kind, combine: Callable[[Kind, Kind], Kind]
+) -> Kind:
+    """Both, where most often one side says nothing of the kind, or leaves none of it."""
+    if left is right or right is whole or left is none:
+        return left
+    if left is whole or right is none:
+        return right
+    return combine(left, right)
 
 
 def join(shapes: Iterable[Shape]) -> Shape:
@@ -194,17 +239,18 @@ def join(shapes: Iterable[Shape]) -> Shape:
     annotated = any(map(_annotated, parts))
     if any(part is ANY for part in parts) and not annotated:
         return ANY
-    numbers, strings = NumberSet(), NO_TEXTS
+    numbers, strings = NO_NUMBERS, NO_TEXTS
     for part in parts:
-        numbers = numbers.join(part.numbers)
+        if part.numbers is not numbers:
+            numbers = numbers.join(part.numbers)
         strings = _join_texts(strings, part.strings)
     return Shape(
         any(part.null for part in parts),
         frozenset().union(*(part.booleans for part in parts)),
         numbers,
         strings,
-        _joined([part.arrays for part in parts], ANY.arrays[0], annotated),
-        _joined([part.objects for part in parts], ANY.objects[0], annotated),
+        _joined([part.arrays for part in parts], ANY.arrays, annotated),
+        _joined([part.objects for part in parts], ANY.objects, annotated),
     )
 
 
@@ -214,11 +260,12 @@ def _annotated(shape: Shape) -> bool:
     )
 
 
-def _joined(groups: list[tuple[Cube, ...]], whole: Cube, annotated: bool) -> tuple[Cube, ...]:
-    cubes = tuple(dict.fromkeys(cube for group in groups for cube in group))
-    if whole in cubes and not annotated:
-        return (whole,)
-    return _bounded(cubes)
+def _joined(
+    groups: list[tuple[Cube, ...]], whole: tuple[Cube, ...], annotated: bool
+) -> tuple[Cube, ...]:
+    if whole in groups and not annotated:
+        return whole
+    return _bounded(tuple(dict.fromkeys([cube for group in groups for cube in group])))
 
 
 def merged_absence(cubes: tuple[ObjectCube, ...]) -> tuple[ObjectCube, ...]:
@@ -256,20 +303,19 @@ def _bounded(cubes: tuple[Cube, ...]) -> tuple[Cube, ...]:
 def _products(
     left: tuple[Cube, ...], right: tuple[Cube, ...], combine: Callable[[Cube, Cube], Cube | None]
 ) -> tuple[Cube, ...]:
-    found: list[Cube] = []
+    found: dict[Cube, None] = {}
     for a in left:
         for b in right:
             cube = combine(a, b)
             if cube is not None:
-                found.append(cube)
-        _bounded(tuple(found))
+                found[cube] = None
+                if len(found) > MAX_CASES:
+                    return _bounded(tuple(found))
     return tuple(found)
 
 
 def _meet_texts(left: Texts, right: Texts) -> Texts:
-    if left == ANY_TEXTS:
-        return right
-    if right == ANY_TEXTS or left == right:
+    if left == right:
         return left
     if left.members is not None and right.members is not None:
         other = set(right.members)
@@ -283,13 +329,15 @@ def _meet_texts(left: Texts, right: Texts) -> Texts:
 
 
 def _join_texts(left: Texts, right: Texts) -> Texts:
+    if right is NO_TEXTS or left is right:
+        return left
+    if left is NO_TEXTS:
+        return right
+    if left is ANY_TEXTS or right is ANY_TEXTS:
+        return ANY_TEXTS
     if left.members is not None and right.members is not None:
         return texts_of(left.members + right.members)
-    if ANY_TEXTS in (left, right):
-        return ANY_TEXTS
-    if right == NO_TEXTS:
-        return left
-    return right if left == NO_TEXTS else Texts(ir.choice(left.expression, right.expression))
+    return Texts(ir.choice(left.expression, right.expression))
 
 
 def least_of(left: int | None, right: int | None) -> int | None:
@@ -299,9 +347,19 @@ def least_of(left: int | None, right: int | None) -> int | None:
     return min(left, right)
 
 
+def _meet_all_arrays(
+    left: tuple[ArrayCube, ...], right: tuple[ArrayCube, ...]
+) -> tuple[ArrayCube, ...]:
+    return _products(left, right, _meet_arrays)
+
+
 def _meet_arrays(left: ArrayCube, right: ArrayCube) -> ArrayCube | None:
+    if left is right or right is ANY.arrays[0]:
+        return left
+    if left is ANY.arrays[0]:
+        return right
     length = max(len(left.prefix), len(right.prefix))
-    prefix = tuple(both(left.at(i), right.at(i)) for i in range(length))
+    prefix = tuple([both(left.at(i), right.at(i)) for i in range(length)])
     least, most = max(left.least, right.least), least_of(left.most, right.most)
     for index, item in enumerate(prefix):
         if item == NEVER:
@@ -320,29 +378,55 @@ def _meet_arrays(left: ArrayCube, right: ArrayCube) -> ArrayCube | None:
     )  # fmt: skip
 
 
+def _meet_all_objects(
+    left: tuple[ObjectCube, ...], right: tuple[ObjectCube, ...]
+) -> tuple[ObjectCube, ...]:
+    return _products(left, right, _meet_objects)
+
+
 def _meet_objects(left: ObjectCube, right: ObjectCube) -> ObjectCube | None:
-    names = dict.fromkeys([*left.named, *right.named])
-    named = {name: both(left.at(name), right.at(name)) for name in names}
-    required = left.required | right.required
-    if any(named.get(name) == NEVER for name in required):
+    if left is right or right is ANY.objects[0]:
+        return left
+    if left is ANY.objects[0]:
+        return right
+    named = dict(left.named)
+    if right.others is not PLAIN_OTHERS:
+        for name, value in left.named.items():
+            if name not in right.named:
+                named[name] = both(value, right.at(name))
+    for name, value in right.named.items():
+        named[name] = both(left.at(name), value)
+    required = left.required
+    if right.required:
+        required = required | right.required if required else right.required
+    if required and any(named.get(name) == NEVER for name in required):
         return None
     least, most = max(left.least, right.least), least_of(left.most, right.most)
     if most is not None and max(least, len(required)) > most:
         return None
-    others: list[tuple[Region, Node]] = []
-    for region, node in left.others:
-        for other_region, other_node in right.others:
+    return ObjectCube(
+        named,
+        _meet_others(left.others, right.others),
+        required,
+        least,
+        most,
+        left.witnesses + right.witnesses,
+        left.seen_names | right.seen_names,
+        left.seen_regions | right.seen_regions,
+    )
+
+
+def _meet_others(
+    left: tuple[tuple[Region, Node], ...], right: tuple[tuple[Region, Node], ...]
+) -> tuple[tuple[Region, Node], ...]:
+    if right is PLAIN_OTHERS:
+        return left
+    if left is PLAIN_OTHERS:
+        return right
+    found: list[tuple[Region, Node]] = []
+    for region, node in left:
+        for other_region, other_node in right:
             shared = overlap(region, other_region)
             if shared is not None:
-                others.append((shared, both(node, other_node)))
-    return replace(
-        left,
-        named=named,
-        others=tuple(others),
-        required=required,
-        least=least,
-        most=most,
-        witnesses=left.witnesses + right.witnesses,
-        seen_names=left.seen_names | right.seen_names,
-        seen_regions=left.seen_regions | right.seen_regions,
-    )
+                found.append((shared, both(node, other_node)))
+    return tuple(found)

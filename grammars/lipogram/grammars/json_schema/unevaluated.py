@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from lipogram.grammars.json_schema.document import Place
 from lipogram.grammars.json_schema.shapes import (
+    ANY,
     EVERY_KEY,
+    NONE,
     ArrayCube,
     Node,
     ObjectCube,
@@ -23,10 +25,17 @@ if TYPE_CHECKING:
 
 
 def unseen(shape: Shape) -> Shape:
-    """The same values, with nothing evaluated: `not` keeps no annotations."""
+    """The same values, with nothing evaluated: what a value fails says nothing of it."""
+    if shape is ANY or shape is NONE:
+        return shape
     return replace(
         shape,
-        arrays=tuple(replace(cube, seen=0) for cube in shape.arrays),
+        arrays=tuple(
+            replace(
+                cube, seen=0, contains=tuple(replace(c, evaluates=False) for c in cube.contains)
+            )
+            for cube in shape.arrays
+        ),
         objects=tuple(
             replace(cube, seen_names=frozenset(), seen_regions=frozenset())
             for cube in shape.objects
@@ -82,14 +91,14 @@ def unevaluated_items(schemas: Schemas, place: Place, shape: Shape) -> Shape:
     rest = node(True, schemas.document.child(place, "unevaluatedItems"))
     cubes: list[ArrayCube] = []
     for cube in shape.arrays:
-        if cube.contains and place.draft != 2019:
-            place.refuse("unevaluatedItems", "not compiled next to contains")
         if cube.seen is not None:
+            counted = [c.item for c in cube.contains if c.evaluates]
+            left = schemas.either((*counted, rest)) if counted else rest
             prefix = tuple(
-                item if index < cube.seen else both(item, rest)
+                item if index < cube.seen else both(item, left)
                 for index, item in enumerate(cube.prefix)
             )
             prefix += (cube.rest,) * (cube.seen - len(prefix))
-            cube = replace(cube, prefix=prefix, rest=both(cube.rest, rest), seen=None)
+            cube = replace(cube, prefix=prefix, rest=both(cube.rest, left), seen=None)
         cubes.append(cube)
     return replace(shape, arrays=tuple(cubes))

@@ -61,8 +61,10 @@ class Schemas:
         self.narrowed: dict[str, None] = {}
         self._exact = _Known()
         # Only oneOf makes shapes that differ where no more than emptiness is asked.
-        self._loose = _Known() if "oneOf" in document.told else self._exact
+        self._loose = _Known() if "oneOf" in document.told else None
         self._known = self._exact
+        # Whether shapes may be too large now: all that is asked is whether they are empty.
+        self.proving = False
         self._unions: dict[tuple[Node, ...], Place] = {}
         self._empty: dict[Node, tuple[bool, int]] = {}
         self._depth = 0
@@ -76,7 +78,8 @@ class Schemas:
             found = ANY
             for sign, place in of:
                 found = self._pruned(meet(found, self._shape_of(sign, place)))
-            self._known.nodes[of] = found
+            if not self.proving or self._known is self._loose or len(found.objects) <= _FEW_CASES:
+                self._known.nodes[of] = found
         return found
 
     def _pruned(self, shape: Shape) -> Shape:
@@ -190,24 +193,20 @@ class Schemas:
             found = replace(found, objects=merged_absence(found.objects))
         return found
 
-    @property
-    def proving(self) -> bool:
-        """Whether shapes may be too large now: all that is asked is whether they are empty."""
-        return self._known is not self._exact
-
     def is_empty(self, of: Node, depth: int = _PROOF_DEPTH) -> bool:
         """Whether it is certain, and cheaply shown, that nothing satisfies the node."""
         if of in (ANYTHING, NEVER):
             return of == NEVER
         known, looked = self._empty.get(of, (False, 0))
         if not known and looked < depth:
-            before, self._known = self._known, self._loose
+            before = self._known, self.proving
+            self._known, self.proving = self._loose or self._exact, True
             try:
                 known = self.has_nothing(self.shape(of), depth)
             except (BudgetExceeded, Unsupported):
                 known = False
             finally:
-                self._known = before
+                self._known, self.proving = before
             self._empty[of] = (known, depth)
         return known
 

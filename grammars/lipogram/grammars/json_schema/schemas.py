@@ -9,6 +9,7 @@ from lipogram.grammars.errors import BudgetExceeded, Unsupported
 from lipogram.grammars.json_schema import (
     applicators,
     arrays,
+    complements,
     objects,
     regular,
     scalars,
@@ -185,13 +186,24 @@ class Schemas:
             return applicators.either(self, place, False)
         found = join(handler(self, place, False) for handler in self._handlers(place))
         if self.document.uses_unevaluated:
-            for keyword in ("unevaluatedProperties", "unevaluatedItems"):
-                if place.has(keyword):
-                    place.refuse(keyword, "not compiled where the schema must not hold")
-            found = unevaluated.unseen(found)
+            found = unevaluated.unseen(self._unevaluated_or_not(place, found))
         if len(found.objects) > 1:
             found = replace(found, objects=merged_absence(found.objects))
         return found
+
+    def _unevaluated_or_not(self, place: Place, found: Shape) -> Shape:
+        """What the other keywords do not accept, and what the unevaluated ones do not."""
+        if not place.has("unevaluatedProperties", "unevaluatedItems"):
+            return found
+        if self.proving:
+            return join((found, Shape(arrays=ANY.arrays, objects=ANY.objects)))
+        whole = self._positive(place)
+        arrays, objects = found.arrays, found.objects
+        if place.has("unevaluatedItems"):
+            arrays = complements.other_arrays(whole)
+        if place.has("unevaluatedProperties"):
+            objects = complements.other_objects(whole)
+        return replace(found, arrays=arrays, objects=objects)
 
     def is_empty(self, of: Node, depth: int = _PROOF_DEPTH) -> bool:
         """Whether it is certain, and cheaply shown, that nothing satisfies the node."""

@@ -88,6 +88,17 @@ def overlap(left: Region, right: Region) -> Region | None:
     return None if any((not sign, keys) in joined for sign, keys in joined) else joined
 
 
+def regions_without(part: Region, away: Region) -> list[Region]:
+    """Disjoint regions that make up what is in `part` and not in `away`."""
+    pieces: list[Region] = []
+    for sign, keys in sorted(away - part, key=lambda signed: signed[1].label):
+        if (not sign, keys) in part:
+            return [*pieces, part]
+        pieces.append(part | {(not sign, keys)})
+        part |= {(sign, keys)}
+    return pieces if not any((not sign, keys) in part for sign, keys in away) else [part]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Contains:
     """From index `start` on, at least `least` and at most `most` items satisfy `item`.

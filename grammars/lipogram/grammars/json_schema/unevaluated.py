@@ -18,6 +18,7 @@ from lipogram.grammars.json_schema.shapes import (
     both,
     in_region,
     node,
+    regions_without,
 )
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def _closed_object(cube: ObjectCube, rest: Node) -> ObjectCube:
     for region, value in cube.others:
         left = [region]
         for seen_region in cube.seen_regions:
-            left = [piece for part in left for piece in _difference(part, seen_region)]
+            left = [piece for part in left for piece in regions_without(part, seen_region)]
         done = [region] if not left else _remainder(region, left)
         others.extend((part, value) for part in done)
         others.extend((part, both(value, rest)) for part in left)
@@ -68,21 +69,10 @@ def _closed_object(cube: ObjectCube, rest: Node) -> ObjectCube:
     return replace(cube, named=named, others=tuple(others), seen_regions=frozenset({EVERY_KEY}))
 
 
-def _difference(part: Region, away: Region) -> list[Region]:
-    """Disjoint regions that make up what is in `part` and not in `away`."""
-    pieces: list[Region] = []
-    for sign, keys in away - part:
-        if (not sign, keys) in part:
-            return [*pieces, part]
-        pieces.append(part | {(not sign, keys)})
-        part |= {(sign, keys)}
-    return pieces if not any((not sign, keys) in part for sign, keys in away) else [part]
-
-
 def _remainder(whole: Region, without: list[Region]) -> list[Region]:
     left = [whole]
     for away in without:
-        left = [piece for part in left for piece in _difference(part, away)]
+        left = [piece for part in left for piece in regions_without(part, away)]
     return left
 
 

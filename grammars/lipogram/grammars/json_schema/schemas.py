@@ -61,8 +61,9 @@ class Schemas:
         self.warnings: dict[str, None] = {}
         self.narrowed: dict[str, None] = {}
         self._exact = _Known()
-        # Only oneOf makes shapes that differ where no more than emptiness is asked.
-        self._loose = _Known() if "oneOf" in document.told else None
+        # Without these, no shape differs where no more than emptiness is asked.
+        differing = document.uses_unevaluated or "oneOf" in document.told
+        self._loose = _Known() if differing else self._exact
         self._known = self._exact
         # Whether shapes may be too large now: all that is asked is whether they are empty.
         self.proving = False
@@ -79,13 +80,13 @@ class Schemas:
             found = ANY
             for sign, place in of:
                 found = self._pruned(meet(found, self._shape_of(sign, place)))
-            if not self.proving or self._known is self._loose or len(found.objects) <= _FEW_CASES:
+            if self._known is not self._exact or not self.proving or _is_small(found):
                 self._known.nodes[of] = found
         return found
 
     def _pruned(self, shape: Shape) -> Shape:
         """The same values, without cubes that certainly have none, where there are many."""
-        if len(shape.objects) <= _FEW_CASES or self.proving:
+        if self.proving or _is_small(shape):
             return shape
         left = (cube for cube in shape.objects if not self._no_objects(cube, _PRUNING_DEPTH))
         return replace(shape, objects=tuple(left))
@@ -212,7 +213,7 @@ class Schemas:
         known, looked = self._empty.get(of, (False, 0))
         if not known and looked < depth:
             before = self._known, self.proving
-            self._known, self.proving = self._loose or self._exact, True
+            self._known, self.proving = self._loose, True
             try:
                 known = self.has_nothing(self.shape(of), depth)
             except (BudgetExceeded, Unsupported):
@@ -257,6 +258,10 @@ class Schemas:
             )
             for region, value in cube.witnesses
         )
+
+
+def _is_small(shape: Shape) -> bool:
+    return len(shape.objects) <= _FEW_CASES
 
 
 _HANDLERS: dict[str, Handler] = {

@@ -11,6 +11,7 @@ from lipogram.grammars.json_schema import (
     arrays,
     complements,
     objects,
+    pruning,
     regular,
     scalars,
     unevaluated,
@@ -39,7 +40,6 @@ from lipogram.grammars.json_schema.vocabulary import ANNOTATIONS, EVERY_DRAFT, l
 
 MAX_DEPTH = 60
 _PROOF_DEPTH = 5
-_PRUNING_DEPTH = 3
 _FEW_CASES = 4
 
 Handler = Callable[["Schemas", Place, bool], Shape]
@@ -67,6 +67,7 @@ class Schemas:
         self._known = self._exact
         # Whether shapes may be too large now: all that is asked is whether they are empty.
         self.proving = False
+        self.simple_nodes: dict[Node, Node] = {}
         self._unions: dict[tuple[Node, ...], Place] = {}
         self._empty: dict[Node, tuple[bool, int]] = {}
         self._depth = 0
@@ -85,11 +86,10 @@ class Schemas:
         return found
 
     def _pruned(self, shape: Shape) -> Shape:
-        """The same values, without cubes that certainly have none, where there are many."""
+        """The same values in fewer cubes, where there are many."""
         if self.proving or _is_small(shape):
             return shape
-        left = (cube for cube in shape.objects if not self._no_objects(cube, _PRUNING_DEPTH))
-        return replace(shape, objects=tuple(left))
+        return replace(shape, objects=pruning.pruned(self, shape.objects))
 
     def at(self, sign: bool, place: Place) -> Shape:
         """The values that satisfy, or do not satisfy, the schema at the place."""
@@ -230,7 +230,7 @@ class Schemas:
         return (
             (shape.strings == NO_TEXTS or regular.is_empty(shape.strings.expression))
             and all(self._no_arrays(cube, depth) for cube in shape.arrays)
-            and all(self._no_objects(cube, depth) for cube in shape.objects)
+            and all(self.no_objects(cube, depth) for cube in shape.objects)
         )
 
     def _no_arrays(self, cube: ArrayCube, depth: int) -> bool:
@@ -244,7 +244,8 @@ class Schemas:
             for contains in cube.contains
         )
 
-    def _no_objects(self, cube: ObjectCube, depth: int) -> bool:
+    def no_objects(self, cube: ObjectCube, depth: int) -> bool:
+        """Whether it is certain, and cheaply shown, that the cube has no members."""
         return any(self.is_empty(cube.at(name), depth - 1) for name in cube.required) or any(
             all(
                 self.is_empty(both(own, value), depth - 1)

@@ -10,7 +10,13 @@ from urllib.parse import unquote, urldefrag, urljoin
 
 from lipogram.grammars.errors import GrammarError, Unsupported
 from lipogram.grammars.json_schema.loading import load
-from lipogram.grammars.json_schema.vocabulary import EVERY_DRAFT, Dialect, of_draft, restricted
+from lipogram.grammars.json_schema.vocabulary import (
+    ANNOTATIONS,
+    EVERY_DRAFT,
+    Dialect,
+    of_draft,
+    restricted,
+)
 
 MAX_PROPERTIES = 5_000
 
@@ -28,6 +34,9 @@ _PARTS = frozenset(("allOf", "anyOf", "oneOf", "prefixItems", "items", "addition
                     "additionalProperties", "not", "if", "then", "else", "contains",
                     "propertyNames", "unevaluatedItems", "unevaluatedProperties",
                     "contentSchema"))  # fmt: skip
+# Schemas of no more than so many of these say the same wherever they stand.
+_PLAIN_WORDS = frozenset(("type", "minimum", "maximum", "minLength", "maxLength"))
+_FEW = 6
 # No anchor can have this name; it stands for `$recursiveAnchor`.
 _RECURSIVE = "$recursiveAnchor"
 
@@ -122,6 +131,7 @@ class Document:
         self._places: dict[tuple[int, Resource, Scope], Place] = {}
         self._invented: dict[tuple[int, str], Place] = {}
         self._followed: dict[tuple[Resource, str], tuple[Any, str, Resource]] = {}
+        self._plain: dict[tuple[frozenset[tuple[str, object]], Dialect], Place] = {}
         self._metaschemas: dict[str, Any] = {}
         self._dynamic: dict[str, int] = {}
         others: list[tuple[str, Any]] = []
@@ -247,7 +257,48 @@ class Document:
         value = place.value
         for step in steps:
             value = value[step]
-        return self._place(value, place.resource, place.scope, place, steps)
+        found = self._place(value, place.resource, place.scope, place, steps)
+        if isinstance(value, dict):
+            if "$ref" in value:
+                return self._end_of_references(found)
+            if len(value) <= _FEW:
+                return self._alike(found)
+        return found
+
+    def _end_of_references(self, place: Place) -> Place:
+        """Where a schema that is nothing but a reference leads to in the end."""
+        gone = {place}
+        while isinstance(place.value, dict) and "$ref" in place.value:
+            if not 0 < place.draft <= 7 and not all(
+                name == "$ref" or name in ANNOTATIONS for name in place.value
+            ):
+                break
+            place = self.resolve(place, "$ref")
+            if place in gone:
+                break
+            gone.add(place)
+        return place
+
+    def _alike(self, place: Place) -> Place:
+        """The first of the places whose schemas say the same in a few plain words."""
+        said: list[tuple[str, object]] = []
+        for name, value in place.value.items():
+            if name in _PLAIN_WORDS:
+                if isinstance(value, list):
+                    if not all(isinstance(one, str) for one in value):
+                        return place
+                    said.append((name, tuple(value)))
+                elif isinstance(value, dict):
+                    return place
+                else:
+                    # True is 1 to Python.
+                    said.append((name, (type(value), value)))
+            elif name not in ANNOTATIONS:
+                return place
+        if not said:
+            return Place(True, place.resource, place.scope, place.above, place.steps)
+        key = (frozenset(said), place.resource.dialect)
+        return self._plain.setdefault(key, place)
 
     def invent(self, place: Place, keyword: str, value: Any) -> Place:
         """A schema that stands for what a keyword says, such as one member of a constant."""

@@ -11,6 +11,7 @@ from lipogram.grammars.json_schema.shapes import (
     Node,
     ObjectCube,
     Shape,
+    in_region,
 )
 
 if TYPE_CHECKING:
@@ -41,14 +42,23 @@ def _count_facts(cube: ObjectCube) -> int:
 
 
 def _simplified(schemas: Schemas, cube: ObjectCube) -> ObjectCube:
-    """The cube with what follows from the rest of a property's schemas left out."""
+    """The cube with what follows from the rest of it left out."""
+    witnesses = tuple(
+        (region, value)
+        for region, value in cube.witnesses
+        if not any(
+            in_region(region, name) and _implies(cube.at(name), value) for name in cube.required
+        )
+    )
     named = cube.named
     for name, value in cube.named.items():
         if len(value) > 1:
             found = _simple_node(schemas, value)
             if found is not value:
                 named = {**named, name: found}
-    return cube if named is cube.named else replace(cube, named=named)
+    if named is cube.named and len(witnesses) == len(cube.witnesses):
+        return cube
+    return replace(cube, named=named, witnesses=witnesses)
 
 
 def _simple_node(schemas: Schemas, of: Node) -> Node:

@@ -16,10 +16,12 @@ from lipogram.grammars.json_schema.magnitudes import (
     magnitudes,
     union,
 )
+from lipogram.grammars.json_schema.multiples import Multiples, places
 from lipogram.grammars.json_schema.numbers import NumberRange, NumberSet
 from lipogram.grammars.json_schema.remainders import Remainders
 
 MAX_LISTED = 1_000
+MANY_DIGITS = 30
 
 _MINUS = ir.Literal(b"-")
 _POINT = ir.Literal(b".")
@@ -158,13 +160,16 @@ class NumberWriter:
     def _fractions(self, part: NumberRange) -> ir.Expression:
         """Numbers with a fraction, and a fraction that is not zero."""
         self.narrowed |= self._limits.fraction is not None
+        if part.multiple and not all(map(_is_by_ending, (part.multiple, *part.not_multiples))):
+            self.narrowed = True
+            return Multiples(part, self._limits.significant or MANY_DIGITS, self._rules).write()
         digits = ir.Repeat(DIGIT)
         facts: list[ir.Expression] = [
             ir.sequence(
                 ir.optional(_MINUS), magnitudes(0, None, None), _POINT, digits, FIRST_DIGIT, digits
             )
         ]
-        if part.is_every or self._limits.significant is None:
+        if self._limits.significant is None:
             limit = self._limits.fraction
             facts.append(
                 ir.sequence(
@@ -258,14 +263,20 @@ def _smaller(value: Fraction, open_: bool) -> ir.Expression:
     return union(options)
 
 
+def _is_by_ending(of: Fraction) -> bool:
+    """Whether the last few digits decide if a decimal is a multiple."""
+    unit = of.numerator if of.denominator == 1 else int(of * 10 ** places(of))
+    return any(10**count % unit == 0 for count in range(places(of) + 1))
+
+
 def _fraction_multiples(of: Fraction) -> ir.Expression:
     """Decimals that are multiples of a fraction of which only the last digits matter."""
-    places = len(_decimal(of).partition(".")[2])
-    unit = int(of * 10**places)
+    count = places(of)
+    unit = int(of * 10**count)
     suffix = 0
     while 10**suffix % unit:
         suffix += 1
-        if suffix > places:
+        if suffix > count:
             raise Unsupported(
                 f"multipleOf: {_decimal(of)} is not compiled for numbers with a fraction",
                 keyword="multipleOf",
@@ -275,15 +286,15 @@ def _fraction_multiples(of: Fraction) -> ir.Expression:
     ends = range(0, 10**suffix, unit)
     endings = ir.Literals(tuple(str(n).rjust(suffix, "0").encode() for n in ends))
     options: list[ir.Expression] = []
-    for length in range(1, places + 1):
-        missing = places - length
+    for length in range(1, count + 1):
+        missing = count - length
         if missing >= suffix:
             options.append(any_digits(length))
         elif suffix:
             kept = suffix - missing
             shorter = tuple(t[:kept] for t in endings.texts if t.endswith(b"0" * missing))
             options.append(concatenated(any_digits(length - kept), ir.Literals(shorter)))
-    full = concatenated(any_digits(places - suffix), endings if suffix else ir.EMPTY)
+    full = concatenated(any_digits(count - suffix), endings if suffix else ir.EMPTY)
     options.append(ir.sequence(full, ir.Repeat(ir.Literal(b"0"))))
     whole = ir.sequence(ir.optional(_MINUS), magnitudes(0, None, None))
     return ir.sequence(whole, _POINT, ir.choice(*options))

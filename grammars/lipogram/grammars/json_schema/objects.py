@@ -10,7 +10,7 @@ from lipogram.grammars.errors import BudgetExceeded
 from lipogram.grammars.json_schema import regular
 from lipogram.grammars.json_schema.document import MAX_PROPERTIES, Place
 from lipogram.grammars.json_schema.scalars import (
-    LINE_BREAK,
+    DIFFERING,
     count,
     named_keys,
     possible_matches,
@@ -61,10 +61,10 @@ def _properties(schemas: Schemas, place: Place, sign: bool) -> Shape:
     patterns: dict[KeySet, Place] = {}
     for pattern, schema in _schema_map(schemas, place, "patternProperties").items():
         expression = search(place, "patternProperties", pattern)
-        possible = possible_matches(expression, pattern)
+        possible = possible_matches(pattern)
         patterns[KeySet("pattern " + pattern, expression, possible)] = schema
-        if "$" in pattern and place.value.get("additionalProperties") is not False:
-            schemas.narrow(place, "patternProperties", LINE_BREAK)
+        if possible != expression and place.value.get("additionalProperties") is not False:
+            schemas.narrow(place, "patternProperties", DIFFERING)
     others = None
     if place.has("additionalProperties"):
         others = schemas.document.child(place, "additionalProperties")

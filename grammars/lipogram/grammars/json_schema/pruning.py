@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lipogram.grammars.json_schema.document import Place
 from lipogram.grammars.json_schema.shapes import (
     NEVER,
     PLAIN_OTHERS,
@@ -67,17 +68,30 @@ def _simple_node(schemas: Schemas, of: Node) -> Node:
     if known is not None:
         return known
     found = of
-    if any(sign and _values(schemas.at(True, place)) is not None for sign, place in of):
+    values = None
+    if all(_is_plain(place) for _, place in of):
         values = _values(schemas.shape(of))
-        if values is not None and not any(values):
-            found = NEVER
-        else:
-            for signed in of:
-                rest = tuple(part for part in found if part != signed)
-                if not signed[0] and rest and _values(schemas.shape(rest)) == values:
-                    found = rest
+    if values is not None and not any(values):
+        found = NEVER
+    elif values is not None:
+        for signed in of:
+            rest = tuple(part for part in found if part != signed)
+            if not signed[0] and rest and _values(schemas.shape(rest)) == values:
+                found = rest
     schemas.simple_nodes[of] = found
     return found
+
+
+def _is_plain(place: Place) -> bool:
+    """Whether the schema has no schema within it: nothing then is looked at but itself."""
+    return not any(
+        isinstance(value, dict) or (isinstance(value, list) and any(map(_is_nested, value)))
+        for value in place.value.values()
+    )
+
+
+def _is_nested(value: object) -> bool:
+    return isinstance(value, dict | list)
 
 
 def _values(shape: Shape) -> tuple[object, ...] | None:

@@ -289,18 +289,22 @@ def _searched(pattern: str) -> ir.Expression:
     return regex.expression(pattern, dialect="ecma", search=True)
 
 
-def possible_matches(expression: ir.Expression, pattern: str) -> ir.Expression:
-    """The texts that a validator may take for matches.
+@lru_cache(maxsize=1024)
+def possible_matches(pattern: str) -> ir.Expression:
+    """The texts that a validator may take for matches of a pattern, which is a valid one.
 
-    With Python's `re`, on which many stand, `$` also holds before a last line break. Where a
-    pattern must not match, neither reading may.
+    Many validators stand on Python's `re`, for which `$` holds before a last line break, `.`
+    takes a carriage return, and `\\d` takes any digit. Where a pattern must not match, neither
+    reading may.
     """
-    if "$" not in pattern:
-        return expression
-    return ir.choice(expression, ir.sequence(expression, ir.Literal(b"\n")))
+    found = _searched(pattern)
+    try:
+        return ir.choice(found, regex.expression(pattern, dialect="python", search=True))
+    except (GrammarError, BudgetExceeded):
+        return found
 
 
-LINE_BREAK = "texts that end in a line break after a match are left out: validators differ on them"
+DIFFERING = "texts are left out that only some regular expression engines take for matches"
 
 
 def _pattern(schemas: Schemas, place: Place, sign: bool) -> Shape:
@@ -308,9 +312,10 @@ def _pattern(schemas: Schemas, place: Place, sign: bool) -> Shape:
     expression = search(place, "pattern", pattern)
     if sign:
         return _textual(expression, True)
-    if "$" in pattern:
-        schemas.narrow(place, "pattern", LINE_BREAK)
-    return _textual(possible_matches(expression, pattern), False)
+    possible = possible_matches(pattern)
+    if possible != expression:
+        schemas.narrow(place, "pattern", DIFFERING)
+    return _textual(possible, False)
 
 
 def _format(schemas: Schemas, place: Place, sign: bool) -> Shape:

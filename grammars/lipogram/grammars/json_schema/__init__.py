@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lipogram.grammars.errors import EmptyLanguage
+from lipogram.grammars.errors import EmptyLanguage, GrammarError
 from lipogram.grammars.ir import Grammar, Report
 from lipogram.grammars.json_schema.digits import DigitLimits
 from lipogram.grammars.json_schema.document import Document
-from lipogram.grammars.json_schema.schemas import Schemas
+from lipogram.grammars.json_schema.schemas import Formats, Schemas
 from lipogram.grammars.json_schema.shapes import Node, node
 from lipogram.grammars.json_schema.text import Whitespace, layout
 from lipogram.grammars.json_schema.writer import Writer
 
-__all__ = ["DigitLimits", "Whitespace", "parse"]
+__all__ = ["DigitLimits", "Formats", "Whitespace", "parse"]
 
 
 def parse(
@@ -27,10 +27,12 @@ def parse(
     *,
     whitespace: Whitespace = "bounded",
     digits: DigitLimits | None = None,
+    formats: Formats = "asserted",
     supplied: Mapping[str, Any] | None = None,
 ) -> Grammar:
     """The JSON texts of the values that the schema accepts, keys in the schema's order.
 
+    Formats restrict strings, or are `annotations` as drafts from 2019-09 on have it by default.
     `supplied` are further documents by URI that references may lead to; nothing is fetched.
     Raises GrammarError for what is not a schema, Unsupported for what has no exact form,
     EmptyLanguage where no value satisfies it, BudgetExceeded for what is too large; each has
@@ -38,7 +40,9 @@ def parse(
     dependencies multiply to.
     """
     document = Document(schema, supplied or {})
-    schemas = Schemas(document)
+    if formats not in ("asserted", "annotations"):
+        raise GrammarError(f"expected formats to be asserted or annotations, found {formats!r}")
+    schemas = Schemas(document, formats)
     root = node(True, document.root)
     if schemas.is_empty(root):
         raise EmptyLanguage("no value satisfies the schema", pointer=_culprit(schemas, root))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 
 from lipogram.grammars import ir
 from lipogram.grammars.errors import BudgetExceeded, Unsupported
@@ -36,13 +37,16 @@ _EXPONENT = ir.choice(
 class DigitLimits:
     """How many digits a number without bounds may have; None: any number of them.
 
-    `significant` limits numbers with a fraction that have bounds, so that reading them as binary
-    floating point can never move them across a bound.
+    `significant` limits numbers with a fraction where not every number will do, so that reading
+    them as binary floating point can never move them across a bound. `zeros` is how many may
+    follow the point of a whole number where no other number may have one: none, for many readers
+    take 1.0 for no integer, whatever JSON Schema says.
     """
 
     integer: int | None = 20
     fraction: int | None = 17
     significant: int | None = 15
+    zeros: int | None = 0
 
 
 def _at_most(limit: int | None, spent: int) -> int | None:
@@ -73,12 +77,19 @@ class NumberWriter:
         An integer may be written with a point and zeros only where numbers with a fraction are
         members too.
         """
+        known = _without_rules(numbers, self._limits)
+        if known is None:
+            return self._write(numbers)
+        expression, narrowed = known
+        self.narrowed |= narrowed
+        return expression
+
+    def _write(self, numbers: NumberSet) -> ir.Expression:
         if set(numbers.ranges) >= {NumberRange(True), NumberRange(False)}:
             return self._every()
         has_fractions = any(not part.integral for part in numbers.ranges) or any(
             point.denominator > 1 for point in numbers.points
         )
-        zeros = ir.optional(ir.sequence(_POINT, ir.Repeat(ir.Literal(b"0"), 1, 15)))
         integers: list[ir.Expression] = []
         fractions: list[ir.Expression] = []
         limits = self._limits
@@ -93,8 +104,10 @@ class NumberWriter:
         for text in spelled:
             (fractions if "." in text else integers).append(ir.Literal(text.encode()))
         whole = union(integers)
-        if has_fractions and whole != ir.NOTHING:
-            whole = ir.sequence(whole, zeros)
+        zeros = 15 if has_fractions else self._limits.zeros
+        if zeros != 0 and whole != ir.NOTHING:
+            point = ir.sequence(_POINT, ir.Repeat(ir.Literal(b"0"), 1, zeros))
+            whole = ir.sequence(whole, ir.optional(point))
         return union([whole, *fractions])
 
     def _every(self) -> ir.Expression:
@@ -200,6 +213,15 @@ class NumberWriter:
                 text = ir.Literal(_decimal(value).encode())
                 facts.append(ir.Complement(ir.sequence(text, ir.Repeat(ir.Literal(b"0")))))
         return ir.Intersection(tuple(facts))
+
+
+@lru_cache(maxsize=512)
+def _without_rules(numbers: NumberSet, limits: DigitLimits) -> tuple[ir.Expression, bool] | None:
+    """How numbers are written, and whether that narrows them; None where it takes rules."""
+    rules: dict[str, ir.Expression] = {}
+    writer = NumberWriter(limits, rules)
+    expression = writer._write(numbers)
+    return None if rules else (expression, writer.narrowed)
 
 
 def _signed(value: Fraction, open_: bool, *, above: bool) -> ir.Expression:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from lipogram.grammars.errors import BudgetExceeded, Unsupported
 from lipogram.grammars.json_schema import (
@@ -42,6 +43,7 @@ MAX_DEPTH = 60
 _PROOF_DEPTH = 5
 _FEW_CASES = 4
 
+Formats = Literal["asserted", "annotations"]
 Handler = Callable[["Schemas", Place, bool], Shape]
 
 
@@ -56,8 +58,9 @@ class _Known:
 class Schemas:
     """Shapes of the schemas of one document, each worked out once."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, formats: Formats) -> None:
         self.document = document
+        self.formats = formats
         self.warnings: dict[str, None] = {}
         self.narrowed: dict[str, None] = {}
         self._exact = _Known()

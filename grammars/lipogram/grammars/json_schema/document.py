@@ -56,6 +56,8 @@ class Resource:
 
 
 Scope = tuple[Resource, ...]
+# Where schemas stand that no document has.
+OF_NO_DRAFT = Resource("", {}, "", EVERY_DRAFT)
 
 
 @dataclass(slots=True, eq=False)
@@ -305,7 +307,7 @@ class Document:
         within = f"{place.pointer}/{keyword}"
         key = (id(place.resource), within)
         if key not in self._invented:
-            self._invented[key] = Place(value, place.resource, within=within)
+            self._invented[key] = Place(value, OF_NO_DRAFT, within=within)
         return self._invented[key]
 
     def resolve(self, place: Place, keyword: str) -> Place:

@@ -17,7 +17,7 @@ from lipogram.grammars.json_schema import (
     scalars,
     unevaluated,
 )
-from lipogram.grammars.json_schema.document import Document, Place, Resource, escaped
+from lipogram.grammars.json_schema.document import OF_NO_DRAFT, Document, Place, escaped
 from lipogram.grammars.json_schema.shapes import (
     ANY,
     ANYTHING,
@@ -160,8 +160,7 @@ class Schemas:
             return left[0] if left else NEVER
         if left not in self._unions:
             above = left[0][0][1]
-            resource = Resource("", {}, "", EVERY_DRAFT)
-            self._unions[left] = Place({applicators.EITHER: left}, resource, (), above)
+            self._unions[left] = Place({applicators.EITHER: left}, OF_NO_DRAFT, (), above)
         return ((True, self._unions[left]),)
 
     def warn(self, place: Place, keyword: str, what: str) -> None:

@@ -15,15 +15,14 @@ from typing import TypeVar
 from lipogram.grammars import ir
 from lipogram.grammars.errors import BudgetExceeded
 from lipogram.grammars.json_schema import regular
-from lipogram.grammars.json_schema.document import Place, Resource
+from lipogram.grammars.json_schema.document import OF_NO_DRAFT, Place
 from lipogram.grammars.json_schema.numbers import EVERY_NUMBER, NO_NUMBERS, NumberSet
-from lipogram.grammars.json_schema.vocabulary import EVERY_DRAFT
 
 Signed = tuple[bool, Place]
 Node = tuple[Signed, ...]
 
 ANYTHING: Node = ()
-NEVER: Node = ((True, Place(False, Resource("", False, "", EVERY_DRAFT))),)
+NEVER: Node = ((True, Place(False, OF_NO_DRAFT)),)
 MAX_CASES = 1_000
 Cube = TypeVar("Cube")
 Kind = TypeVar("Kind")

@@ -42,8 +42,8 @@ def schema(chooser, dialect=DRAFT_2020):
         found["$defs"] = {"x": _schema(chooser, 1)}
     if "draft-04" in dialect:
         # Draft 4 has these as booleans, and no booleans for schemas.
-        found = {"not": {}} if found is False else found or {}
-        found = {} if found is True else _without(found, ("exclusiveMinimum", "exclusiveMaximum", "items"))
+        whole = {"not": {}} if found is False else found if isinstance(found, dict) else {}
+        found = _without(whole, ("exclusiveMinimum", "exclusiveMaximum", "items"))
     if "2019-09" in dialect:
         # `jsonschema` takes what contains has matched for evaluated, which only 2020-12 says.
         found = _without(found, ("contains",))

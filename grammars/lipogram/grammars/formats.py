@@ -206,9 +206,7 @@ _BUILDERS: dict[str, Callable[[], Format]] = {
     "uuid": lambda: _same(_UUID),
     "ipv4": lambda: _same(_IPV4),
     "ipv6": lambda: _same(_IPV6),
-    "hostname": lambda: Format(
-        _limited(_HOSTNAME, 253), _limited(hostnames.WITH_A_LABELS, 253)
-    ),
+    "hostname": lambda: Format(_limited(_HOSTNAME, 253), _limited(hostnames.WITH_A_LABELS, 253)),
     "idn-hostname": lambda: Format(hostnames.international(), _ANY),
     "email": lambda: Format(_pattern(_EMAIL), _pattern(r"[^]*@[^]*")),
     "idn-email": lambda: Format(_idn_email(), _pattern(r"[^]*@[^]*")),

@@ -6,7 +6,11 @@ from collections.abc import Callable
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from lipogram.grammars.json_schema.document import Place
+from lipogram.grammars.json_schema.algebra import (
+    join,
+    meet,
+)
+from lipogram.grammars.json_schema.places import Place
 from lipogram.grammars.json_schema.shapes import (
     ANY,
     NEVER,
@@ -14,8 +18,6 @@ from lipogram.grammars.json_schema.shapes import (
     Node,
     Shape,
     Signed,
-    join,
-    meet,
     node,
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from lipogram.grammars.json_schema.document import Place
+from lipogram.grammars.json_schema.places import Place
 from lipogram.grammars.json_schema.scalars import count
 from lipogram.grammars.json_schema.shapes import (
     ANY,

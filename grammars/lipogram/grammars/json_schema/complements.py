@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from lipogram.grammars.errors import Unsupported
+from lipogram.grammars.json_schema.algebra import (
+    meet,
+)
 from lipogram.grammars.json_schema.scalars import named_keys
 from lipogram.grammars.json_schema.shapes import (
     ANY,
@@ -17,7 +20,6 @@ from lipogram.grammars.json_schema.shapes import (
     ObjectCube,
     Region,
     Shape,
-    meet,
     node,
     only_arrays,
     only_objects,
@@ -71,9 +73,7 @@ def _not_array(cube: ArrayCube) -> Iterator[ArrayCube]:
         yield ArrayCube(least=length + 1, contains=(Contains(other, start=length),))
     for counted in cube.contains:
         if counted.least:
-            yield ArrayCube(
-                contains=(Contains(counted.item, 0, counted.least - 1, counted.start),)
-            )
+            yield ArrayCube(contains=(Contains(counted.item, 0, counted.least - 1, counted.start),))
         if counted.most is not None:
             yield ArrayCube(
                 contains=(Contains(counted.item, counted.most + 1, None, counted.start),)

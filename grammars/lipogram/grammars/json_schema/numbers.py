@@ -158,6 +158,5 @@ class NumberSet:
         return NumberSet(self.points | other.points, tuple(ranges))
 
 
-NO_NUMBERS = NumberSet()
 INTEGERS = NumberSet(ranges=(NumberRange(True),))
 EVERY_NUMBER = NumberSet(ranges=(NumberRange(True), NumberRange(False)))

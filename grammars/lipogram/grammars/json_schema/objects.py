@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 from lipogram.grammars import ir
 from lipogram.grammars.errors import BudgetExceeded
 from lipogram.grammars.json_schema import regular
-from lipogram.grammars.json_schema.document import MAX_PROPERTIES, Place
+from lipogram.grammars.json_schema.algebra import (
+    join,
+    meet,
+)
+from lipogram.grammars.json_schema.document import MAX_PROPERTIES
+from lipogram.grammars.json_schema.places import Place
 from lipogram.grammars.json_schema.scalars import (
-    DIFFERING,
     count,
     named_keys,
-    possible_matches,
-    search,
 )
 from lipogram.grammars.json_schema.shapes import (
     ANY,
@@ -29,10 +31,13 @@ from lipogram.grammars.json_schema.shapes import (
     Region,
     Shape,
     both,
-    join,
-    meet,
     node,
     only_objects,
+)
+from lipogram.grammars.json_schema.strings import (
+    DIFFERING,
+    possible_matches,
+    search,
 )
 
 if TYPE_CHECKING:

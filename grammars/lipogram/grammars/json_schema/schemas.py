@@ -15,9 +15,16 @@ from lipogram.grammars.json_schema import (
     pruning,
     regular,
     scalars,
+    strings,
     unevaluated,
 )
-from lipogram.grammars.json_schema.document import OF_NO_DRAFT, Document, Place, escaped
+from lipogram.grammars.json_schema.algebra import (
+    join,
+    meet,
+    merged_absence,
+)
+from lipogram.grammars.json_schema.document import Document
+from lipogram.grammars.json_schema.places import OF_NO_DRAFT, Place, escaped
 from lipogram.grammars.json_schema.shapes import (
     ANY,
     ANYTHING,
@@ -31,9 +38,6 @@ from lipogram.grammars.json_schema.shapes import (
     Signed,
     both,
     in_region,
-    join,
-    meet,
-    merged_absence,
     node,
     overlap,
 )
@@ -270,6 +274,7 @@ def _is_small(shape: Shape) -> bool:
 _HANDLERS: dict[str, Handler] = {
     **applicators.HANDLERS,
     **scalars.HANDLERS,
+    **strings.HANDLERS,
     **arrays.HANDLERS,
     **objects.HANDLERS,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lipogram.grammars.json_schema.document import Place
+from lipogram.grammars.json_schema.places import Place
 from lipogram.grammars.json_schema.shapes import (
     ANY,
     EVERY_KEY,

@@ -100,8 +100,8 @@ class NumberWriter:
         whole = union(integers)
         zeros = 15 if has_fractions else self._limits.zeros
         if zeros != 0 and whole != ir.NOTHING:
-            point = ir.sequence(POINT, ir.Repeat(ir.Literal(b"0"), 1, zeros))
-            whole = ir.sequence(whole, ir.optional(point))
+            dotted = ir.sequence(POINT, ir.Repeat(ir.Literal(b"0"), 1, zeros))
+            whole = ir.sequence(whole, ir.optional(dotted))
         return union([whole, *fractions])
 
     def _every(self) -> ir.Expression:

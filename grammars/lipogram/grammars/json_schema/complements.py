@@ -93,7 +93,9 @@ def _not_object(cube: ObjectCube) -> Iterator[ObjectCube]:
     unnamed: Region = frozenset({(False, named_keys(cube.named))} if cube.named else ())
     for region, value in cube.others:
         for other in _negations(value):
-            yield ObjectCube(witnesses=((region | unnamed, other),))
+            yield ObjectCube(
+                dict.fromkeys(cube.named, ANYTHING), witnesses=((region | unnamed, other),)
+            )
     for region, value in cube.witnesses:
         others = _negations(value)
         if len(others) != 1:

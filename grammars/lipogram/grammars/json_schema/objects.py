@@ -143,7 +143,8 @@ def _property_violations(
                 yield ObjectCube({name: node(False, schema)}, required={name: None})
     if others:
         region = frozenset((False, keys) for keys in (*patterns, named_keys(named)))
-        yield ObjectCube(witnesses=((region, node(False, others)),))
+        # With their names, declared properties may stand next to the one that violates.
+        yield ObjectCube(dict.fromkeys(named, ANYTHING), witnesses=((region, node(False, others)),))
 
 
 def _names(place: Place, keyword: str, value: Any) -> list[str]:

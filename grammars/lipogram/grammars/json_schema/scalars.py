@@ -25,6 +25,7 @@ from lipogram.grammars.json_schema.regular import ANY_TEXT
 from lipogram.grammars.json_schema.shapes import (
     ANY,
     ANY_TEXTS,
+    ANYTHING,
     EVERY_KEY,
     NEVER,
     NONE,
@@ -180,7 +181,8 @@ def _other_arrays(items: tuple[Place, ...]) -> Shape:
 
 def _other_objects(members: dict[str, Place]) -> Shape:
     names = named_keys(members)
-    cubes = [ObjectCube(witnesses=((frozenset({(False, names)}), ()),))]
+    free = dict.fromkeys(members, ANYTHING)
+    cubes = [ObjectCube(free, witnesses=((frozenset({(False, names)}), ANYTHING),))]
     for name, member in members.items():
         cubes.append(ObjectCube({name: NEVER}))
         cubes.append(ObjectCube({name: node(False, member)}, required={name: None}))

@@ -10,6 +10,7 @@ from lipogram.grammars.json_schema.algebra import (
     join,
     meet,
 )
+from lipogram.grammars.json_schema.outlines import are_apart, outline
 from lipogram.grammars.json_schema.places import Place
 from lipogram.grammars.json_schema.shapes import (
     ANY,
@@ -38,7 +39,8 @@ def _children(schemas: Schemas, place: Place, keyword: str) -> list[Place]:
 
 def reference(schemas: Schemas, place: Place, sign: bool) -> Shape:
     """`$ref`, wherever it leads within the documents at hand."""
-    return schemas.at(sign, schemas.document.resolve(place, "$ref"))
+    document = schemas.document
+    return schemas.at(sign, document.end_of_references(document.resolve(place, "$ref")))
 
 
 def _dynamic_reference(schemas: Schemas, place: Place, sign: bool) -> Shape:
@@ -78,7 +80,10 @@ def _one_of(schemas: Schemas, place: Place, sign: bool) -> Shape:
     if schemas.proving:
         return join(shapes) if sign else ANY
     rivals: dict[int, list[int]] = {index: [] for index in range(len(parts))}
+    outlines = [outline(schemas, shape) for shape in shapes]
     for i, j in combinations(range(len(parts)), 2):
+        if are_apart(outlines[i], outlines[j]):
+            continue
         if not schemas.has_nothing(meet(shapes[i], shapes[j])):
             rivals[i].append(j)
             rivals[j].append(i)

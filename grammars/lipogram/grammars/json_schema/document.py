@@ -190,12 +190,12 @@ class Document:
         found = self._place(value, place.resource, place.scope, place, steps)
         if isinstance(value, dict):
             if "$ref" in value:
-                return self._end_of_references(found)
+                return self.end_of_references(found)
             if len(value) <= _FEW:
                 return self._alike(found)
         return found
 
-    def _end_of_references(self, place: Place) -> Place:
+    def end_of_references(self, place: Place) -> Place:
         """Where a schema that is nothing but a reference leads to in the end."""
         gone = {place}
         while isinstance(place.value, dict) and "$ref" in place.value:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lipogram.grammars.json_schema.places import Place
+from lipogram.grammars.json_schema.outlines import is_plain, values_of
 from lipogram.grammars.json_schema.shapes import (
     NEVER,
     PLAIN_OTHERS,
     Node,
     ObjectCube,
-    Shape,
     in_region,
 )
 
@@ -69,36 +68,17 @@ def _simple_node(schemas: Schemas, of: Node) -> Node:
         return known
     found = of
     values = None
-    if all(_is_plain(place) for _, place in of):
-        values = _values(schemas.shape(of))
-    if values is not None and not any(values):
+    if is_plain(of):
+        values = values_of(schemas.shape(of))
+    if values is not None and not values:
         found = NEVER
     elif values is not None:
         for signed in of:
             rest = tuple(part for part in found if part != signed)
-            if not signed[0] and rest and _values(schemas.shape(rest)) == values:
+            if not signed[0] and rest and values_of(schemas.shape(rest)) == values:
                 found = rest
     schemas.simple_nodes[of] = found
     return found
-
-
-def _is_plain(place: Place) -> bool:
-    """Whether the schema has no schema within it: nothing then is looked at but itself."""
-    return not any(
-        isinstance(value, dict) or (isinstance(value, list) and any(map(_is_nested, value)))
-        for value in place.value.values()
-    )
-
-
-def _is_nested(value: object) -> bool:
-    return isinstance(value, dict | list)
-
-
-def _values(shape: Shape) -> tuple[object, ...] | None:
-    """The members of a finite set of scalars, comparable; None for other shapes."""
-    if shape.arrays or shape.objects or shape.numbers.ranges or shape.strings.members is None:
-        return None
-    return (shape.null, shape.booleans, shape.numbers.points, frozenset(shape.strings.members))
 
 
 def _covers(wide: ObjectCube, cube: ObjectCube) -> bool:

@@ -10,7 +10,7 @@ from lipogram.grammars.json_schema.algebra import (
     join,
     meet,
 )
-from lipogram.grammars.json_schema.outlines import are_apart, outline
+from lipogram.grammars.json_schema.outlines import in_groups, may_meet, outline
 from lipogram.grammars.json_schema.places import Place
 from lipogram.grammars.json_schema.shapes import (
     ANY,
@@ -79,24 +79,37 @@ def _one_of(schemas: Schemas, place: Place, sign: bool) -> Shape:
     shapes = [schemas.at(True, part) for part in parts]
     if schemas.proving:
         return join(shapes) if sign else ANY
-    rivals: dict[int, list[int]] = {index: [] for index in range(len(parts))}
+    groups = [in_groups(shape) for shape in shapes]
     outlines = [outline(schemas, shape) for shape in shapes]
+    # By alternative and group of kinds: the others that may hold as well.
+    rivals: list[tuple[list[int], ...]] = [([], [], []) for _ in parts]
     for i, j in combinations(range(len(parts)), 2):
-        if are_apart(outlines[i], outlines[j]):
-            continue
-        if not schemas.has_nothing(meet(shapes[i], shapes[j])):
-            rivals[i].append(j)
-            rivals[j].append(i)
+        for group, meeting in enumerate(may_meet(outlines[i], outlines[j])):
+            if meeting and not schemas.has_nothing(meet(groups[i][group], groups[j][group])):
+                rivals[i][group].append(j)
+                rivals[j][group].append(i)
     if sign:
         return join(
-            schemas.shape(_conjunction([(True, part)] + [(False, parts[j]) for j in rivals[index]]))
-            if rivals[index]
-            else shapes[index]
-            for index, part in enumerate(parts)
+            _without_others(schemas, groups[index][group], [parts[j] for j in others])
+            for index in range(len(parts))
+            for group, others in enumerate(rivals[index])
         )
     none = schemas.shape(_conjunction([(False, part) for part in parts]))
-    several = (meet(shapes[i], shapes[j]) for i in rivals for j in rivals[i] if i < j)
+    several = (
+        meet(groups[i][group], groups[j][group])
+        for i in range(len(parts))
+        for group, others in enumerate(rivals[i])
+        for j in others
+        if i < j
+    )
     return join([none, *several])
+
+
+def _without_others(schemas: Schemas, shape: Shape, others: list[Place]) -> Shape:
+    """What is left of a shape where none of the others holds."""
+    for other in others:
+        shape = schemas.pruned(meet(shape, schemas.at(False, other)))
+    return shape
 
 
 def _conjunction(signed: list[Signed]) -> Node:

@@ -73,18 +73,29 @@ def _tags(schemas: Schemas, cube: ObjectCube) -> dict[str, Values]:
     return found
 
 
-def are_apart(left: Outline, right: Outline) -> bool:
-    """Whether it is plain that the two shapes have no member in common."""
+def in_groups(shape: Shape) -> tuple[Shape, Shape, Shape]:
+    """The scalars, the arrays and the objects of a shape."""
+    return (
+        Shape(shape.null, shape.booleans, shape.numbers, shape.strings),
+        Shape(arrays=shape.arrays),
+        Shape(objects=shape.objects),
+    )
+
+
+def may_meet(left: Outline, right: Outline) -> tuple[bool, bool, bool]:
+    """Whether the scalars, the arrays, the objects of two shapes may have members in common."""
     one, other = left.scalars, right.scalars
-    if (left.has_arrays and right.has_arrays) or (one.null and other.null):
-        return False
-    if one.booleans & other.booleans:
-        return False
-    if left.has_objects and right.has_objects:
-        told = left.tags
-        if not any(name in right.tags and told[name].isdisjoint(right.tags[name]) for name in told):
-            return False
-    return _numbers_apart(one, other) and _strings_apart(one, other)
+    scalars = (
+        (one.null and other.null)
+        or bool(one.booleans & other.booleans)
+        or not _numbers_apart(one, other)
+        or not _strings_apart(one, other)
+    )
+    told = left.tags
+    objects = left.has_objects and right.has_objects and not any(
+        name in right.tags and told[name].isdisjoint(right.tags[name]) for name in told
+    )  # fmt: skip
+    return scalars, left.has_arrays and right.has_arrays, objects
 
 
 def _numbers_apart(one: Shape, other: Shape) -> bool:

@@ -87,12 +87,12 @@ class Schemas:
                 return NONE
             found = ANY
             for sign, place in of:
-                found = self._pruned(meet(found, self._shape_of(sign, place)))
+                found = self.pruned(meet(found, self._shape_of(sign, place)))
             if self._known is not self._exact or not self.proving or _is_small(found):
                 self._known.nodes[of] = found
         return found
 
-    def _pruned(self, shape: Shape) -> Shape:
+    def pruned(self, shape: Shape) -> Shape:
         """The same values in fewer cubes, where there are many."""
         if self.proving or _is_small(shape):
             return shape

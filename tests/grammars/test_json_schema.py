@@ -231,6 +231,53 @@ def test_what_is_too_large_is_refused_at_once(schema):
     assert time.process_time() - start < 5
 
 
+def test_many_tagged_alternatives_are_told_apart():
+    start = time.process_time()
+    tagged = [{"properties": {"t": {"const": n}}, "required": ["t"]} for n in range(150)]
+    automaton = automaton_of({"type": "object", "oneOf": tagged})
+    assert automaton.accepts(b'{"t": 149}')
+    assert not automaton.accepts(b'{"t": 150}')
+    # Without a type, whatever is no object is in all of them, so in not just one.
+    assert not automaton_of({"oneOf": tagged}).accepts(b"1")
+    assert time.process_time() - start < 5
+
+
+def test_a_long_chain_of_references_is_followed():
+    chain = {f"d{n}": {"$ref": f"#/$defs/d{n + 1}"} for n in range(3_000)}
+    automaton = automaton_of({"$ref": "#/$defs/d0", "$defs": {**chain, "d3000": {"const": 1}}})
+    assert automaton.accepts(b"1")
+    assert not automaton.accepts(b"2")
+
+
+def test_formats_may_be_annotations_and_whole_numbers_have_a_point():
+    assert automaton_of({"format": "ipv4"}, formats="annotations").accepts(b'"1.2.3"')
+    with pytest.raises(GrammarError, match="asserted or annotations"):
+        json_schema.parse(True, formats="ignored")
+    dotted = automaton_of({"type": "integer"}, digits=json_schema.DigitLimits(zeros=2))
+    assert dotted.accepts(b"1.0")
+    assert dotted.accepts(b"-3.00")
+    assert not dotted.accepts(b"1.000")
+    assert not dotted.accepts(b"1.5")
+
+
+def test_a_supplied_metaschema_says_which_vocabularies_count():
+    meta = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$vocabulary": {
+            "https://json-schema.org/draft/2020-12/vocab/core": True,
+            "https://json-schema.org/draft/2020-12/vocab/applicator": True,
+            "http://h/own": False,
+        },
+    }
+    schema = {"$schema": "http://h/meta", "properties": {"a": False}, "minProperties": 9}
+    automaton = automaton_of(schema, supplied={"http://h/meta": meta})
+    assert automaton.accepts(b'{"b": 1}')
+    assert not automaton.accepts(b'{"a": 1}')
+    meta["$vocabulary"]["http://h/own"] = True
+    with pytest.raises(Unsupported, match="http://h/own"):
+        json_schema.parse(schema, supplied={"http://h/meta": meta})
+
+
 def test_nesting_and_many_properties_are_taken():
     automaton = automaton_of(_deep(100))
     assert automaton.accepts(b"[" * 100 + b"]" * 100)

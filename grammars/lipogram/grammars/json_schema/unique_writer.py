@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from lipogram.grammars import ir
 from lipogram.grammars.errors import Unsupported
+from lipogram.grammars.json_schema.algebra import meet
 from lipogram.grammars.json_schema.distinct import CLASSES, of_class
 from lipogram.grammars.json_schema.numbers import NumberSet
 from lipogram.grammars.json_schema.shapes import (
@@ -19,7 +20,6 @@ from lipogram.grammars.json_schema.shapes import (
     ObjectCube,
     Shape,
     Texts,
-    meet,
     texts_of,
 )
 from lipogram.grammars.json_schema.text import CANONICAL

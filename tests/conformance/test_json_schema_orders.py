@@ -96,7 +96,7 @@ def test_keys_in_any_order():
 
 def test_strings_in_any_spelling():
     spelled = wrong = 0
-    for row in datasets.real_schemas(80, seed=14):
+    for row in datasets.real_schemas(50, seed=14):
         canonical = compiled(row["schema"], key_order="any")
         every = compiled(row["schema"], key_order="any", escapes="any")
         if canonical is None or every is None:
@@ -110,7 +110,7 @@ def test_strings_in_any_spelling():
             spelled += canonical[0].accepts(plain)
             assert every[0].accepts(plain) == every[0].accepts(text.encode()), text
             wrong += "\\u0" in text and canonical[0].accepts(text.encode())
-    assert spelled > 60
+    assert spelled > 40
     assert not wrong
 
 
@@ -118,7 +118,7 @@ def test_whitespace_is_what_the_documentation_says():
     usual = [{"indent": 2}, {"indent": "\t"}, {"separators": (",", ":")}, {}]
     fixed = {"compact": {"separators": (",", ":")}, "spaced": {}}
     judged = 0
-    for row in datasets.real_schemas(60, seed=15):
+    for row in datasets.real_schemas(30, seed=15):
         found = compiled(row["schema"], key_order="any")
         if found is None:
             continue
@@ -132,4 +132,4 @@ def test_whitespace_is_what_the_documentation_says():
                 assert {laid_out.accepts(text)} == answers
                 assert not laid_out.accepts(texts[0]) or b"\n" not in texts[0]
             judged += True in answers
-    assert judged > 40
+    assert judged > 20

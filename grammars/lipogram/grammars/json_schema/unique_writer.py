@@ -23,7 +23,6 @@ from lipogram.grammars.json_schema.shapes import (
     texts_of,
 )
 from lipogram.grammars.json_schema.text import CANONICAL
-from lipogram.grammars.lowering import postorder
 
 if TYPE_CHECKING:
     from lipogram.grammars.json_schema.writer import Writer
@@ -233,11 +232,20 @@ class UniqueWriter:
             for value in used
             if value.numbers != NO_NUMBERS
         ]
-        if any(isinstance(part, ir.Reference) for part in postorder(written)):
+        if _takes_rules(written):
             # Remainders take rules, of which no class can be made.
             return [] if others else [written]
         facts = (written, _PLAIN_NUMBER, *others)
         return [ir.Intersection((*facts, of_class(number))) for number in range(CLASSES)]
+
+
+def _takes_rules(expression: ir.Expression) -> bool:
+    match expression:
+        case ir.Sequence(items) | ir.Choice(items) | ir.Intersection(items):
+            return any(map(_takes_rules, items))
+        case ir.Repeat(item) | ir.Complement(item):
+            return _takes_rules(item)
+    return isinstance(expression, ir.Reference)
 
 
 def _is_more_than_strings(shape: Shape) -> bool:

@@ -10,6 +10,7 @@ import os
 import random
 from pathlib import Path
 
+import jsonschema_specifications
 import pytest
 
 _PROJECT = Path(__file__).parents[2]
@@ -51,6 +52,18 @@ def real_patterns():
             elif isinstance(value, list):
                 pending.extend(value)
     return sorted(found)
+
+
+def remotes():
+    """The documents that the official suite refers to, by the URI it gives them."""
+    folder = path("json-schema-test-suite") / "remotes"
+    found = {uri: jsonschema_specifications.REGISTRY.contents(uri)
+             for uri in jsonschema_specifications.REGISTRY if "draft-03" not in uri}  # fmt: skip
+    for file in sorted(folder.rglob("*.json")):
+        name = file.relative_to(folder).as_posix()
+        if not name.startswith(("draft3/", "v1/")):
+            found[f"http://localhost:1234/{name}"] = json.loads(file.read_text(encoding="utf-8"))
+    return found
 
 
 def suite(draft):

@@ -31,13 +31,29 @@ def value(chooser, depth=2):
     return {name: value(chooser, depth - 1) for name in names}
 
 
-def schema(chooser):
-    """A schema of draft 2020-12 that may refer to a definition of its own."""
+DRAFT_2020 = "https://json-schema.org/draft/2020-12/schema"
+
+
+def schema(chooser, dialect=DRAFT_2020):
+    """A schema of a draft that may refer to a definition of its own, in keywords of any draft."""
     found = _schema(chooser, 2)
     if isinstance(found, dict):
-        found["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+        found["$schema"] = dialect
         found["$defs"] = {"x": _schema(chooser, 1)}
+    if "draft-04" in dialect:
+        # Draft 4 has these as booleans, and no booleans for schemas.
+        whole = {"not": {}} if found is False else found if isinstance(found, dict) else {}
+        found = _without(whole, ("exclusiveMinimum", "exclusiveMaximum", "items"))
+    if "2019-09" in dialect:
+        # `jsonschema` takes what contains has matched for evaluated, which only 2020-12 says.
+        found = _without(found, ("contains",))
     return found
+
+
+def _without(found, names):
+    if isinstance(found, dict):
+        return {name: _without(part, names) for name, part in found.items() if name not in names}
+    return [_without(part, names) for part in found] if isinstance(found, list) else found
 
 
 def _schema(chooser, depth):

@@ -7,6 +7,7 @@ import random
 import re
 import uuid
 
+import idna
 import pytest
 
 from grammars.sampling import walk
@@ -71,9 +72,50 @@ def test_leap_days_are_those_of_the_calendar():
         assert (automaton.walk(state, text.encode()) is not None) == calendar.isleap(year), text
 
 
+def test_leap_seconds_are_at_the_end_of_a_day_in_utc():
+    automaton = automaton_of("time")
+    chooser = random.Random(1)
+    for _ in range(3_000):
+        minute, offset = chooser.randrange(1440), chooser.randrange(-1439, 1440)
+        if chooser.random() < 0.7:
+            minute = (1439 + offset) % 1440
+        sign, away = "-" if offset < 0 else "+", abs(offset)
+        text = f"{minute // 60:02}:{minute % 60:02}:60{sign}{away // 60:02}:{away % 60:02}"
+        assert automaton.accepts(text.encode()) == ((minute - offset) % 1440 == 1439), text
+
+
+def _hostile_walk(automaton, chooser, length):
+    """A member with as many characters beyond ASCII as there may be."""
+    state, text = automaton.start(), bytearray()
+    for _ in range(length):
+        following = sorted(automaton.next_bytes(state))
+        beyond = [byte for byte in following if byte >= 0x80]
+        if not following:
+            break
+        text.append(chooser.choice(beyond if beyond and chooser.random() < 0.85 else following))
+        state = automaton.step(state, text[-1])
+    return (bytes(text) + automaton.shortest(state)).decode()
+
+
+def test_international_host_names_are_those_of_idna():
+    automaton = automaton_of("idn-hostname")
+    chooser = random.Random(2)
+    for length in [6, 20, 60, 150] * 100:
+        idna.encode(_hostile_walk(automaton, chooser, length))
+
+
 TABLE = {
     "time": (
-        ["00:00:00Z", "23:59:59.123+05:30", "23:59:60Z", "12:00:00z", "08:30:06.283185-00:00"],
+        [
+            "00:00:00Z",
+            "23:59:59.123+05:30",
+            "23:59:60Z",
+            "12:00:00z",
+            "08:30:06.283185-00:00",
+            "01:29:60+01:30",
+            "15:59:60.5-08:00",
+            "00:29:60-23:30",
+        ],
         [
             "24:00:00Z",
             "12:00:60Z",
@@ -82,15 +124,24 @@ TABLE = {
             "12:00:00.Z",
             "1:00:00Z",
             "12:00:00+24:00",
+            "23:59:60+01:00",
+            "23:58:60.5Z",
         ],
     ),
     "date-time": (
-        ["1963-06-19T08:30:06.283185Z", "2024-02-29t23:59:59z", "1990-12-31T15:59:59.123-08:00"],
+        [
+            "1963-06-19T08:30:06.283185Z",
+            "2024-02-29t23:59:59z",
+            "1990-12-31T15:59:59.123-08:00",
+            "1998-12-31T15:59:60.123-08:00",
+            "1998-12-31T23:59:60Z",
+        ],
         [
             "1963-06-19 08:30:06Z",
             "2023-02-29T00:00:00Z",
             "2020-01-01T00:00:00",
             "2020-1-01T00:00:00Z",
+            "1998-12-31T23:59:60+01:00",
         ],
     ),
     "duration": (
@@ -133,9 +184,81 @@ TABLE = {
         ["\\a", "a b", "%zz", "a:b:c#d#e", "1a:b"],
     ),
     "iri": (["http://é.b/ü?d=e#f"], ["é", "http://a b", "//é"]),
-    "uri-template": (["a/{b}/c", "{+x,y*}{?z:3}", ""], ["{", "a}", "{a", "{!a}", "{a:0}"]),
+    "idn-hostname": (
+        [
+            "실례.테스트",
+            "l·l",
+            "α͵β",
+            "א׳ב",
+            "・ぁ",
+            "ب٠ب",
+            "۰0",
+            "क्‍ष",
+            "بي‌بي",
+            "a。b",
+            "straße.de",
+        ],
+        [
+            "",
+            "a·l",
+            "α͵S",
+            "׳ב",
+            "・a",
+            "ب٠۰",
+            "क‍ष",
+            "a..b",
+            "aא",
+            "0a.א",
+            "-é",
+            "é-",
+            "cafe\u0301",
+            "É",
+            "é" * 40,
+            "xn--aé",
+        ],
+    ),
+    "idn-email": (
+        ["실례@실례.테스트", '"δοκιμή"@example.com', "a@b"],
+        ["a@", "@é", "a b@é", "a@-é"],
+    ),
+    "uri-template": (
+        ["a/{b}/c", "{+x,y*}{?z:3}", "", "a'b", "a\U0001f600b"],
+        ["{", "a}", "{a", "{!a}", "{a:0}"],
+    ),
     "relative-json-pointer": (["0", "1/a", "0#", "10/~0"], ["/a", "01", "-1/a", "1#a", "", "+1"]),
-    "regex": (["^a.b$", "a*b+", r"\d\.", "[az]"], ["(", "*", "a**", "[", "\\", "a{2,1}"]),
+    "regex": (
+        [
+            "^a.b$",
+            "a*b+",
+            r"\d\.",
+            "[az]",
+            r"([abc])+\s+$",
+            "(?<name>x)",
+            "(?<=a+)b",
+            "[]",
+            "[^]",
+            r"\cA",
+            "a{2,3}?|(?:b(c|d))",
+            "[a-z0-9_-]{1,}",
+            r"^\u00e9\b",
+        ],
+        [
+            "(",
+            "*",
+            "a**",
+            "[",
+            "\\",
+            "a{2,1}",
+            "(?P<n>a)",
+            "(?i)a",
+            "(?#c)",
+            r"\a",
+            "[z-a]",
+            "a{",
+            "(?<n>a)(?<n>b)",
+            "(?<=a)*",
+        ],
+    ),
     "ipv6": (
         ["::", "::1", "1::", "a:b:c:d:e:f:1.2.3.4", "::ffff:1.2.3.4"],
         [":", "1:", "::1%eth0", "1::2::3", "12345::"],

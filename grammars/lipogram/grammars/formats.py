@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from lipogram.grammars import ir
+from lipogram.grammars import hostnames, ir
 from lipogram.grammars.regex import expression
 
 _YEAR = r"(?:[0-9]{3}[1-9]|[0-9]{2}[1-9][0-9]|[0-9][1-9][0-9]{2}|[1-9][0-9]{3})"
@@ -23,11 +23,7 @@ _DATE = rf"(?:{_YEAR}-{_DAYS}|{_LEAP}-02-29)"
 _DATE_OUTSIDE = rf"(?:[0-9]{{4}}-{_DAYS}|(?:{_LEAP}|0000)-02-29)"
 _HOUR = r"(?:[01][0-9]|2[0-3])"
 _OFFSET = rf"(?:[Zz]|[+-]{_HOUR}:[0-5][0-9])"
-_TIME = (
-    rf"(?:{_HOUR}:[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?{_OFFSET}"
-    r"|23:59:60(?:\.[0-9]+)?(?:[Zz]|[+-]00:00))"
-)
-_TIME_OUTSIDE = rf"(?:{_HOUR}:[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]+)?{_OFFSET})"
+_ORDINARY_TIME = rf"{_HOUR}:[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?{_OFFSET}"
 _DURATION_TIME = r"T(?:[0-9]+H(?:[0-9]+M(?:[0-9]+S)?)?|[0-9]+M(?:[0-9]+S)?|[0-9]+S)"
 _DURATION = (
     r"P(?:[0-9]+W|(?:[0-9]+Y(?:[0-9]+M(?:[0-9]+D)?)?|[0-9]+M(?:[0-9]+D)?|[0-9]+D)"
@@ -50,28 +46,97 @@ _IPV6 = (
     rf"|(?:(?:{_GROUP}:){{0,6}}{_GROUP})?::"
     ")"
 )
-_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-# No label with hyphens in third and fourth place: those are A-labels; Punycode is not regular.
-_SHORT_LABELS = (
-    r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]?[A-Za-z0-9])?"
-    r"|[A-Za-z0-9][A-Za-z0-9-](?:[A-Za-z0-9][A-Za-z0-9-]|[A-Za-z0-9-][A-Za-z0-9])"
-    r"[A-Za-z0-9-]{0,58}[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9-]{2}[A-Za-z0-9])"
-)
-_HOSTNAME = rf"{_SHORT_LABELS}(?:\.{_SHORT_LABELS})*"
+_HOSTNAME = hostnames.ASCII
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
 _QUOTED = r'"(?:[ !#-\[\]-~]|\\[ -~])*"'
 _EMAIL = (
     rf"(?:{_ATEXT}+(?:\.{_ATEXT}+)*|{_QUOTED})"
     rf"@(?:{_HOSTNAME}|\[{_IPV4}\]|\[IPv6:{_IPV6}\])"
 )
-_UNICODE = r"[^\x00-\x9f\ud800-\udfff\ufdd0-\ufdef\ufff0-\uffff]"
-_IDN_EMAIL = rf"(?:{_ATEXT}|{_UNICODE})+(?:\.(?:{_ATEXT}|{_UNICODE})+)*@{_HOSTNAME}"
+# What RFC 6531 adds: any character beyond ASCII in the local part, letters in the domain.
+_BEYOND = r"[\u{80}-\u{10FFFF}]"
+_LETTER = r"[\p{L}\p{N}]"
+_IDN_LOCAL = (
+    rf"(?:(?:{_ATEXT}|{_BEYOND})+(?:\.(?:{_ATEXT}|{_BEYOND})+)*"
+    rf'|"(?:[ !#-\[\]-~]|{_BEYOND}|\\[ -~])*")'
+)
+_IDN_DOMAIN = rf"{_LETTER}(?:[\p{{L}}\p{{N}}\p{{M}}-]*[\p{{L}}\p{{N}}\p{{M}}])?"
 _UUID = r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 _JSON_POINTER = r"(?:/(?:[^/~]|~[01])*)*"
 _RELATIVE_POINTER = rf"(?:0|[1-9][0-9]*)(?:#|{_JSON_POINTER})"
-# Patterns that mean themselves or little more: any engine's syntax agrees on them.
-_REGEX_ATOM = r"(?:[^\\^$.|?*+()\[\]{}/]|\.|\\[\\^$.|?*+()\[\]{}/dDwWsS]|\[\^?[A-Za-z0-9_ ]+\])"
-_REGEX = rf"\^?(?:{_REGEX_ATOM}[*+?]?)*\$?"
+
+
+def _regular_expressions() -> str:
+    """Patterns of ECMA-262, read in Unicode mode or not, with groups nested twice at most."""
+    escape = r"\\(?:[\^$.|?*+()[\]{}/dDwWsStnvfr0]|c[A-Za-z]|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4})"
+    item = rf"(?:[^\\\]\[^-]|a-z|A-Z|a-f|A-F|0-9|{escape})"
+    kinds = rf"\[\^?{item}*-?\]"
+    atom = rf"(?:[^\\^$.|?*+()[\]{{}}/]|\.|{escape}|{kinds})"
+    bounds = "|".join(f"{low},(?:[{low}-9]|[1-9][0-9])" for low in range(10))
+    counted = rf"(?:[*+?]|\{{(?:[0-9]{{1,3}},?|{bounds})\}})\??"
+    edge = r"(?:\^|\$|\\[bB])"
+    pattern = rf"(?:{atom}(?:{counted})?|{edge})*"
+    for _ in range(2):
+        inner = rf"{pattern}(?:\|{pattern})*"
+        group = rf"\((?:\?:)?{inner}\)(?:{counted})?|\(\?<?[=!]{inner}\)"
+        pattern = rf"(?:{atom}(?:{counted})?|{edge}|{group})*"
+    once = rf"{pattern}(?:\|{pattern})*"
+    named = rf"\(\?<[A-Za-z_$][A-Za-z0-9_$]*>{inner}\)(?:{counted})?"
+    return rf"{once}(?:{named}{once})?"
+
+
+def _leap_second() -> ir.Expression:
+    """Times of the second 60, which is 23:59 in UTC, at every offset.
+
+    Hours and minutes are tied to those of the offset one by one: an intersection of those ties.
+    """
+    digit, two, sixty = r"[0-9]", r"[0-9]{2}", r":60(?:\.[0-9]+)?"
+
+    def tied(*pairs: str) -> ir.Expression:
+        return _pattern("(?:" + "|".join(pairs) + ")")
+
+    valid = _pattern(rf"{_HOUR}:[0-5][0-9]{sixty}[+-]{_HOUR}:[0-5][0-9]")
+    # West of Greenwich hours add up to 23 and minutes to 59; no digit carries in the minutes.
+    west = (
+        tied(*(f"{h:02}:{two}{sixty}-{23 - h:02}:{two}" for h in range(24))),
+        tied(*(f"{two}:{m}{digit}{sixty}-{two}:{5 - m}{digit}" for m in range(6))),
+        tied(*(f"{two}:{digit}{m}{sixty}-{two}:{digit}{9 - m}" for m in range(10))),
+    )
+    # East of it the offset is one minute more than the time: the same hour, or the full next one.
+    tens = tied(*(rf"{d}{digit}:{two}{sixty}\+{d}{digit}:{two}" for d in range(3)))
+    units = tied(*(rf"{digit}{d}:{two}{sixty}\+{digit}{d}:{two}" for d in range(10)))
+    minutes = tied(*(rf"{two}:{m:02}{sixty}\+{two}:{m + 1:02}" for m in range(59)))
+    full = tied(*(rf"{h:02}:59{sixty}\+{(h + 1) % 24:02}:00" for h in range(24)))
+    return ir.choice(
+        _pattern(rf"23:59{sixty}[Zz]"),
+        ir.Intersection((valid, *west)),
+        ir.Intersection((valid, tens, units, minutes)),
+        full,
+    )
+
+
+def _time() -> Format:
+    exact = ir.choice(_pattern(_ORDINARY_TIME), _leap_second())
+    return Format(exact, exact)
+
+
+def _date_time() -> Format:
+    """Leap seconds at offsets of full hours only: all of them would cost every user of dates."""
+    leap = [r"23:59:60(?:\.[0-9]+)?[Zz]"]
+    for hour in range(24):
+        offsets = rf"(?:-{23 - hour:02}|\+{(hour + 1) % 24:02}):00"
+        leap.append(rf"{hour:02}:59:60(?:\.[0-9]+)?{offsets}")
+    inside = _pattern(rf"{_DATE}[Tt](?:{_ORDINARY_TIME}|{'|'.join(leap)})")
+    any_leap = rf"{_HOUR}:[0-5][0-9]:60(?:\.[0-9]+)?{_OFFSET}"
+    outside = _pattern(rf"{_DATE_OUTSIDE}[Tt](?:{_ORDINARY_TIME}|{any_leap})")
+    return Format(inside, outside)
+
+
+def _idn_email() -> ir.Expression:
+    label = ir.Intersection((_pattern(_IDN_DOMAIN), ir.Repeat(ir.ANY_CHAR, 1, 63),
+                             ir.Complement(_pattern(r"..--[^]*"))))  # fmt: skip
+    labels = ir.sequence(label, ir.Repeat(ir.sequence(ir.Literal(b"."), label)))
+    return ir.sequence(_pattern(f"{_IDN_LOCAL}@"), labels)
 
 
 def _uri(*, international: bool, relative: bool) -> str:
@@ -98,7 +163,8 @@ def _uri(*, international: bool, relative: bool) -> str:
 
 
 def _uri_template() -> str:
-    literal = r"(?:[!#$&(-;=?-\[\]_a-z~\u00A0-\uD7FF\uE000-\uFDCF\uFDF0-\uFFEF]|%[0-9A-Fa-f]{2})"
+    beyond = r"\u00A0-\uD7FF\uE000-\uFDCF\uFDF0-\uFFEF\u{10000}-\u{10FFFD}"
+    literal = rf"(?:[!#$&'(-;=?-\[\]_a-z~{beyond}]|%[0-9A-Fa-f]{{2}})"
     character = r"(?:[A-Za-z0-9_]|%[0-9A-Fa-f]{2})"
     name = rf"{character}(?:\.?{character})*"
     variable = rf"{name}(?::[1-9][0-9]{{0,3}}|\*)?"
@@ -134,20 +200,16 @@ def _same(text: str) -> Format:
 _ANY = ir.Repeat(ir.ANY_CHAR)
 _BUILDERS: dict[str, Callable[[], Format]] = {
     "date": lambda: Format(_pattern(_DATE), _pattern(_DATE_OUTSIDE)),
-    "time": lambda: Format(_pattern(_TIME), _pattern(_TIME_OUTSIDE)),
-    "date-time": lambda: Format(
-        _pattern(f"{_DATE}[Tt]{_TIME}"), _pattern(f"{_DATE_OUTSIDE}[Tt]{_TIME_OUTSIDE}")
-    ),
+    "time": _time,
+    "date-time": _date_time,
     "duration": lambda: _same(_DURATION),
     "uuid": lambda: _same(_UUID),
     "ipv4": lambda: _same(_IPV4),
     "ipv6": lambda: _same(_IPV6),
-    "hostname": lambda: Format(
-        _limited(_HOSTNAME, 253), _limited(rf"{_LABEL}(?:\.{_LABEL})*", 253)
-    ),
-    "idn-hostname": lambda: Format(_limited(_HOSTNAME, 253), _ANY),
+    "hostname": lambda: Format(_limited(_HOSTNAME, 253), _limited(hostnames.WITH_A_LABELS, 253)),
+    "idn-hostname": lambda: Format(hostnames.international(), _ANY),
     "email": lambda: Format(_pattern(_EMAIL), _pattern(r"[^]*@[^]*")),
-    "idn-email": lambda: Format(_pattern(_IDN_EMAIL), _pattern(r"[^]*@[^]*")),
+    "idn-email": lambda: Format(_idn_email(), _pattern(r"[^]*@[^]*")),
     "uri": lambda: _same(_uri(international=False, relative=False)),
     "uri-reference": lambda: _same(_uri(international=False, relative=True)),
     "iri": lambda: Format(_pattern(_uri(international=True, relative=False)), _ANY),
@@ -155,7 +217,7 @@ _BUILDERS: dict[str, Callable[[], Format]] = {
     "uri-template": lambda: Format(_pattern(_uri_template()), _ANY),
     "json-pointer": lambda: _same(_JSON_POINTER),
     "relative-json-pointer": lambda: _same(_RELATIVE_POINTER),
-    "regex": lambda: Format(_pattern(_REGEX), _ANY),
+    "regex": lambda: Format(_pattern(_regular_expressions()), _ANY),
 }
 
 NAMES = frozenset(_BUILDERS)

@@ -232,31 +232,3 @@ def special(name: str) -> Literal:
     reads the automaton through a vocabulary takes the three parts for that one token.
     """
     return Literal(b"\xff" + name.encode() + b"\xff")
-
-
-def children(expression: Expression) -> tuple[Expression, ...]:
-    """The direct sub-expressions."""
-    match expression:
-        case Sequence(items) | Intersection(items):
-            return items
-        case Choice(options):
-            return options
-        case Repeat(item) | Complement(item):
-            return (item,)
-        case Members(items):
-            return (*items, expression.others, expression.separator)
-    return ()
-
-
-def is_regular(root: Expression) -> bool:
-    """Whether there is no reference and no run of members in the expression."""
-    seen: set[int] = set()
-    stack = [root]
-    while stack:
-        expression = stack.pop()
-        if isinstance(expression, Reference | Members):
-            return False
-        if id(expression) not in seen:
-            seen.add(id(expression))
-            stack += children(expression)
-    return True

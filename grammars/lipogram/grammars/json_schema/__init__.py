@@ -13,13 +13,13 @@ from typing import Any
 from lipogram.grammars.errors import EmptyLanguage, GrammarError
 from lipogram.grammars.ir import Grammar, Report
 from lipogram.grammars.json_schema.digits import DigitLimits
-from lipogram.grammars.json_schema.document import Document, load
-from lipogram.grammars.json_schema.schemas import Schemas
+from lipogram.grammars.json_schema.document import Document
+from lipogram.grammars.json_schema.schemas import Formats, Schemas
 from lipogram.grammars.json_schema.shapes import Node, node
 from lipogram.grammars.json_schema.text import Escapes, Whitespace, layout, spelling
 from lipogram.grammars.json_schema.writer import KeyOrder, Writer
 
-__all__ = ["DigitLimits", "Escapes", "KeyOrder", "Whitespace", "parse"]
+__all__ = ["DigitLimits", "Escapes", "Formats", "KeyOrder", "Whitespace", "parse"]
 
 
 def parse(
@@ -29,19 +29,23 @@ def parse(
     whitespace: Whitespace = "bounded",
     escapes: Escapes = "canonical",
     digits: DigitLimits | None = None,
+    formats: Formats = "asserted",
     supplied: Mapping[str, Any] | None = None,
 ) -> Grammar:
     """The JSON texts of the values that the schema accepts.
 
     Keys come in the schema's order, or in `any`; strings in one spelling, or with `any` escapes.
+    Formats restrict strings, or are `annotations` as drafts from 2019-09 on have it by default.
     `supplied` are further documents by URI that references may lead to; nothing is fetched.
     Raises GrammarError for what is not a schema, Unsupported for what has no exact form,
     EmptyLanguage where no value satisfies it, BudgetExceeded for what is too large; each has
     a JSON Pointer. Cost: linear in the schema, but for the cases that anyOf, oneOf, not and
     dependencies multiply to.
     """
-    document = Document(load(schema), supplied or {})
-    schemas = Schemas(document)
+    document = Document(schema, supplied or {})
+    if formats not in ("asserted", "annotations"):
+        raise GrammarError(f"expected formats to be asserted or annotations, found {formats!r}")
+    schemas = Schemas(document, formats)
     root = node(True, document.root)
     if schemas.is_empty(root):
         raise EmptyLanguage("no value satisfies the schema", pointer=_culprit(schemas, root))

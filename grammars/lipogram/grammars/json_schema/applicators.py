@@ -6,8 +6,12 @@ from collections.abc import Callable
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from lipogram.grammars.json_schema import unevaluated
-from lipogram.grammars.json_schema.document import Place
+from lipogram.grammars.json_schema.algebra import (
+    join,
+    meet,
+)
+from lipogram.grammars.json_schema.outlines import in_groups, may_meet, outline
+from lipogram.grammars.json_schema.places import Place
 from lipogram.grammars.json_schema.shapes import (
     ANY,
     NEVER,
@@ -15,8 +19,6 @@ from lipogram.grammars.json_schema.shapes import (
     Node,
     Shape,
     Signed,
-    join,
-    meet,
     node,
 )
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from lipogram.grammars.json_schema.schemas import Schemas
 
 MAX_ALTERNATIVES_AT_ONCE = 6
+# No JSON text has this for a name.
+EITHER = object()
 
 
 def _children(schemas: Schemas, place: Place, keyword: str) -> list[Place]:
@@ -35,26 +39,16 @@ def _children(schemas: Schemas, place: Place, keyword: str) -> list[Place]:
 
 def reference(schemas: Schemas, place: Place, sign: bool) -> Shape:
     """`$ref`, wherever it leads within the documents at hand."""
-    return schemas.at(sign, schemas.document.resolve(place, "$ref"))
+    document = schemas.document
+    return schemas.at(sign, document.end_of_references(document.resolve(place, "$ref")))
 
 
 def _dynamic_reference(schemas: Schemas, place: Place, sign: bool) -> Shape:
-    document = schemas.document
-    target = document.resolve(place, "$dynamicRef")
-    name = target.value.get("$dynamicAnchor") if isinstance(target.value, dict) else None
-    if (
-        isinstance(name, str)
-        and place.value["$dynamicRef"].endswith("#" + name)
-        and document.dynamic_anchors.get(name, 0) > 1
-    ):
-        place.refuse("$dynamicRef", f"several schemas have the dynamic anchor {name!r}")
-    return schemas.at(sign, target)
+    return schemas.at(sign, schemas.document.resolve_dynamic(place, "$dynamicRef"))
 
 
 def _recursive_reference(schemas: Schemas, place: Place, sign: bool) -> Shape:
-    if schemas.document.recursive_anchors > 1:
-        place.refuse("$recursiveRef", "several schemas have $recursiveAnchor")
-    return schemas.at(sign, schemas.document.resolve(place, "$recursiveRef"))
+    return schemas.at(sign, schemas.document.resolve_dynamic(place, "$recursiveRef"))
 
 
 def _all_of(schemas: Schemas, place: Place, sign: bool) -> Shape:
@@ -85,21 +79,37 @@ def _one_of(schemas: Schemas, place: Place, sign: bool) -> Shape:
     shapes = [schemas.at(True, part) for part in parts]
     if schemas.proving:
         return join(shapes) if sign else ANY
-    rivals: dict[int, list[int]] = {index: [] for index in range(len(parts))}
+    groups = [in_groups(shape) for shape in shapes]
+    outlines = [outline(schemas, shape) for shape in shapes]
+    # By alternative and group of kinds: the others that may hold as well.
+    rivals: list[tuple[list[int], ...]] = [([], [], []) for _ in parts]
     for i, j in combinations(range(len(parts)), 2):
-        if not schemas.has_nothing(meet(shapes[i], shapes[j])):
-            rivals[i].append(j)
-            rivals[j].append(i)
+        for group, meeting in enumerate(may_meet(outlines[i], outlines[j])):
+            if meeting and not schemas.has_nothing(meet(groups[i][group], groups[j][group])):
+                rivals[i][group].append(j)
+                rivals[j][group].append(i)
     if sign:
         return join(
-            schemas.shape(_conjunction([(True, part)] + [(False, parts[j]) for j in rivals[index]]))
-            if rivals[index]
-            else shapes[index]
-            for index, part in enumerate(parts)
+            _without_others(schemas, groups[index][group], [parts[j] for j in others])
+            for index in range(len(parts))
+            for group, others in enumerate(rivals[index])
         )
     none = schemas.shape(_conjunction([(False, part) for part in parts]))
-    several = (meet(shapes[i], shapes[j]) for i in rivals for j in rivals[i] if i < j)
+    several = (
+        meet(groups[i][group], groups[j][group])
+        for i in range(len(parts))
+        for group, others in enumerate(rivals[i])
+        for j in others
+        if i < j
+    )
     return join([none, *several])
+
+
+def _without_others(schemas: Schemas, shape: Shape, others: list[Place]) -> Shape:
+    """What is left of a shape where none of the others holds."""
+    for other in others:
+        shape = schemas.pruned(meet(shape, schemas.at(False, other)))
+    return shape
 
 
 def _conjunction(signed: list[Signed]) -> Node:
@@ -113,8 +123,7 @@ def _conjunction(signed: list[Signed]) -> Node:
 
 
 def _not(schemas: Schemas, place: Place, sign: bool) -> Shape:
-    shape = schemas.at(not sign, schemas.document.child(place, "not"))
-    return unevaluated.unseen(shape) if schemas.document.uses_unevaluated else shape
+    return schemas.at(not sign, schemas.document.child(place, "not"))
 
 
 def _conditional(schemas: Schemas, place: Place, sign: bool) -> Shape:
@@ -133,6 +142,17 @@ def _conditional(schemas: Schemas, place: Place, sign: bool) -> Shape:
     if sign and not place.has("then", "else") and not document.uses_unevaluated:
         return ANY
     return join(cases)
+
+
+def either(schemas: Schemas, place: Place, sign: bool) -> Shape:
+    """Any of the nodes that a place stands for that no text has."""
+    nodes: tuple[Node, ...] = place.value[EITHER]
+    if sign:
+        return join([schemas.shape(one) for one in nodes])
+    whole = ANY
+    for one in nodes:
+        whole = meet(whole, join([schemas.at(not sign, part) for sign, part in one]))
+    return whole
 
 
 HANDLERS: dict[str, Callable[[Schemas, Place, bool], Shape]] = {

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lipogram.grammars.json_schema.document import Place
+from lipogram.grammars.json_schema.places import Place
 from lipogram.grammars.json_schema.scalars import count
 from lipogram.grammars.json_schema.shapes import (
     ANY,
@@ -16,14 +15,11 @@ from lipogram.grammars.json_schema.shapes import (
     Contains,
     Shape,
     node,
+    only_arrays,
 )
 
 if TYPE_CHECKING:
     from lipogram.grammars.json_schema.schemas import Schemas
-
-
-def _arrays(cube: ArrayCube) -> Shape:
-    return replace(ANY, arrays=(cube,))
 
 
 def _items(schemas: Schemas, place: Place, sign: bool) -> Shape:
@@ -34,17 +30,15 @@ def _items(schemas: Schemas, place: Place, sign: bool) -> Shape:
         if place.draft == 2020:
             raise place.error("a schema", "items")
         keyword, rest = "items", "additionalItems"
-    elif place.has("prefixItems") and 0 < place.draft < 2020:
-        place.refuse("prefixItems", "not a keyword of the draft that $schema declares")
-    listed = place.value.get(keyword, [])
+    listed = place.value[keyword] if place.has(keyword) else []
     if not isinstance(listed, list):
         raise place.error("a list of schemas", keyword)
     prefix = [child(place, keyword, index) for index in range(len(listed))]
     others = child(place, rest) if place.has(rest) else None
     if sign:
-        seen = None if others else len(prefix)
+        seen = (None if others else len(prefix)) if schemas.document.uses_unevaluated else 0
         nodes = tuple(node(True, item) for item in prefix)
-        return _arrays(ArrayCube(nodes, node(True, others) if others else ANYTHING, seen=seen))
+        return only_arrays(ArrayCube(nodes, node(True, others) if others else ANYTHING, seen=seen))
     cubes = [
         ArrayCube((ANYTHING,) * index + (node(False, item),), least=index + 1)
         for index, item in enumerate(prefix)
@@ -58,14 +52,14 @@ def _items(schemas: Schemas, place: Place, sign: bool) -> Shape:
 def _min_items(schemas: Schemas, place: Place, sign: bool) -> Shape:
     limit = count(place, "minItems")
     if sign:
-        return _arrays(ArrayCube(least=limit))
+        return only_arrays(ArrayCube(least=limit))
     return Shape(arrays=(ArrayCube(most=limit - 1),)) if limit else NONE
 
 
 def _max_items(schemas: Schemas, place: Place, sign: bool) -> Shape:
     limit = count(place, "maxItems")
     if sign:
-        return _arrays(ArrayCube(most=limit))
+        return only_arrays(ArrayCube(most=limit))
     return Shape(arrays=(ArrayCube(least=limit + 1),))
 
 
@@ -77,7 +71,7 @@ def _unique_items(schemas: Schemas, place: Place, sign: bool) -> Shape:
         return ANY if sign else NONE
     if not sign:
         place.refuse("uniqueItems", "not compiled where the schema must not hold")
-    return _arrays(ArrayCube(unique=True))
+    return only_arrays(ArrayCube(unique=True))
 
 
 def _contains(schemas: Schemas, place: Place, sign: bool) -> Shape:
@@ -88,7 +82,8 @@ def _contains(schemas: Schemas, place: Place, sign: bool) -> Shape:
     if sign:
         if least == 0 and most is None and not schemas.document.uses_unevaluated:
             return ANY
-        return _arrays(ArrayCube(contains=(Contains(item, least, most),)))
+        evaluates = schemas.document.uses_unevaluated and place.draft != 2019
+        return only_arrays(ArrayCube(contains=(Contains(item, least, most, 0, evaluates),)))
     cubes = []
     if least:
         cubes.append(ArrayCube(contains=(Contains(item, 0, least - 1),)))

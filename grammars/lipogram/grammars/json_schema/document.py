@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from decimal import Decimal
-from math import isfinite
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin
 
-from lipogram.grammars.errors import BudgetExceeded, GrammarError, Unsupported
+from lipogram.grammars.errors import GrammarError, Unsupported
+from lipogram.grammars.json_schema.loading import load
+from lipogram.grammars.json_schema.places import (
+    OF_NO_DRAFT,
+    Place,
+    Resource,
+    Scope,
+    Where,
+    brief,
+    escaped,
+)
+from lipogram.grammars.json_schema.vocabulary import (
+    ANNOTATIONS,
+    EVERY_DRAFT,
+    Dialect,
+    of_draft,
+    restricted,
+)
 
-MAX_NESTING = 256
-MAX_VALUES = 400_000
-MAX_TEXT_BYTES = 8 * 1024 * 1024
 MAX_PROPERTIES = 5_000
 
 _DRAFTS = {
@@ -25,226 +35,211 @@ _DRAFTS = {
     "https://json-schema.org/draft/2020-12/schema": 2020,
     "http://json-schema.org/schema": 2020,
 }
-_MAPS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas",
-         "dependencies")  # fmt: skip
-_LISTS = ("allOf", "anyOf", "oneOf", "prefixItems", "items")
-_SINGLES = ("items", "additionalItems", "additionalProperties", "not", "if", "then", "else",
-            "contains", "propertyNames", "unevaluatedItems", "unevaluatedProperties",
-            "contentSchema")  # fmt: skip
-
-
-@dataclass(slots=True, eq=False)
-class Resource:
-    """A schema with a base URI of its own; `draft` is 0 where no `$schema` says which."""
-
-    uri: str
-    value: Any
-    pointer: str
-    draft: int
-    anchors: dict[str, tuple[Any, str]] = field(default_factory=dict)
-    dynamic: set[str] = field(default_factory=set)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Place:
-    """One subschema; the same place is always the same object."""
-
-    value: Any
-    pointer: str
-    resource: Resource
-
-    @property
-    def draft(self) -> int:
-        """The draft whose rules apply; 0: none declared, every draft's keywords are understood."""
-        return self.resource.draft
-
-    def has(self, *keywords: str) -> bool:
-        """Whether any of the keywords is there."""
-        return any(keyword in self.value for keyword in keywords)
-
-    def error(self, expected: str, keyword: str) -> GrammarError:
-        """The error for a keyword whose value is not what it has to be."""
-        return GrammarError(
-            f"expected {expected}, found {brief(self.value.get(keyword))}",
-            pointer=f"{self.pointer}/{escaped(keyword)}",
-            keyword=keyword,
-        )
-
-    def refuse(self, keyword: str, reason: str) -> NoReturn:
-        """Raises Unsupported for the keyword."""
-        raise Unsupported(
-            f"{keyword}: {reason}", pointer=f"{self.pointer}/{escaped(keyword)}", keyword=keyword
-        )
-
-
-def escaped(name: str) -> str:
-    """A name as one step of a JSON Pointer."""
-    return name.replace("~", "~0").replace("/", "~1")
-
-
-def brief(value: object) -> str:
-    """A value as an error message shows it, cut to 40 characters."""
-    try:
-        text = json.dumps(value, ensure_ascii=False)
-    except (TypeError, ValueError, RecursionError):
-        text = type(value).__name__
-    return text if len(text) <= 40 else text[:37] + "..."
-
-
-def load(schema: object) -> Any:
-    """The schema as plain values, checked to be JSON of a bounded size and depth."""
-    if isinstance(schema, str):
-        if len(schema) > MAX_TEXT_BYTES:
-            raise BudgetExceeded(f"the schema is longer than {MAX_TEXT_BYTES} bytes", pointer="")
-        try:
-            schema = json.loads(schema, parse_float=Decimal, object_pairs_hook=_unique_keys)
-        except RecursionError as error:
-            raise BudgetExceeded("the schema is nested too deeply", pointer="") from error
-        except ValueError as error:
-            raise GrammarError(f"expected JSON: {error}", pointer="") from error
-    _check(schema)
-    return schema
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise GrammarError(f"expected each name once in an object, found {twice!r} twice",
-                           pointer="")  # fmt: skip
-    return found
-
-
-def _check(schema: object) -> None:
-    pending: list[tuple[object, int]] = [(schema, 0)]
-    count = 0
-    while pending:
-        value, depth = pending.pop()
-        count += 1
-        if depth > MAX_NESTING or count > MAX_VALUES:
-            raise BudgetExceeded(
-                f"the schema is nested deeper than {MAX_NESTING}" if depth > MAX_NESTING
-                else f"the schema has more than {MAX_VALUES} values",
-                pointer="",
-            )  # fmt: skip
-        if isinstance(value, dict):
-            for name, member in value.items():
-                if not isinstance(name, str):
-                    raise GrammarError(f"expected a string as a name, found {name!r}", pointer="")
-                _check_text(name)
-                pending.append((member, depth + 1))
-        elif isinstance(value, list | tuple):
-            pending.extend((member, depth + 1) for member in value)
-        else:
-            _check_scalar(value)
-
-
-def _check_scalar(value: object) -> None:
-    if isinstance(value, str):
-        _check_text(value)
-    elif isinstance(value, float | Decimal):
-        if not isfinite(value):
-            raise GrammarError(f"expected a finite number, found {value}", pointer="")
-        if isinstance(value, Decimal) and abs(int(value.as_tuple().exponent)) > 400:
-            raise BudgetExceeded(f"the number {value} has too many digits", pointer="")
-    elif value is not None and not isinstance(value, bool | int):
-        raise GrammarError(f"expected JSON, found {type(value).__name__}", pointer="")
-
-
-def _check_text(text: str) -> None:
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise GrammarError("expected text, found an unpaired surrogate", pointer="")
+_MAPS = frozenset(("properties", "patternProperties", "$defs", "definitions", "dependentSchemas",
+                   "dependencies"))  # fmt: skip
+_PARTS = frozenset(("allOf", "anyOf", "oneOf", "prefixItems", "items", "additionalItems",
+                    "additionalProperties", "not", "if", "then", "else", "contains",
+                    "propertyNames", "unevaluatedItems", "unevaluatedProperties",
+                    "contentSchema"))  # fmt: skip
+# Schemas of no more than so many of these say the same wherever they stand.
+_PLAIN_WORDS = frozenset(("type", "minimum", "maximum", "minLength", "maxLength"))
+_FEW = 6
+# No anchor can have this name; it stands for `$recursiveAnchor`.
+_RECURSIVE = "$recursiveAnchor"
 
 
 class Document:
     """All schemas that may be referred to: the one compiled and the ones supplied with it.
 
-    Nothing is ever fetched.
+    Nothing is ever fetched. `told` holds the telling names that occur (see `load`).
     """
 
-    def __init__(self, schema: Any, supplied: Mapping[str, Any]) -> None:
+    def __init__(self, schema: object, supplied: Mapping[str, Any]) -> None:
+        value, self.told = load(schema)
         self._resources: dict[str, Resource] = {}
         self._owners: dict[int, Resource] = {}
-        self._places: dict[tuple[int, str], Place] = {}
-        self.uses_unevaluated = False
-        self.dynamic_anchors: dict[str, int] = {}
-        self.recursive_anchors = 0
-        for uri, value in supplied.items():
-            self._add(uri, load(value))
-        self.root = self._place(schema, "", self._add("", schema))
+        self._places: dict[tuple[int, Resource, Scope], Place] = {}
+        self._invented: dict[tuple[int, str], Place] = {}
+        self._followed: dict[tuple[Resource, str], tuple[Any, str, Resource]] = {}
+        self._plain: dict[tuple[frozenset[tuple[str, object]], Dialect], Place] = {}
+        self._metaschemas: dict[str, Any] = {}
+        self._dynamic: dict[str, int] = {}
+        others: list[tuple[str, Any]] = []
+        for uri, other in supplied.items():
+            loaded, told = load(other)
+            self.told |= told
+            others.append((urldefrag(uri)[0], loaded))
+            self._metaschemas[urldefrag(uri)[0]] = loaded
+        root = self._add("", value, EVERY_DRAFT)
+        for uri, other in others:
+            # A document that does not say which draft it is written in is taken as the root's.
+            self._add(uri, other, root.dialect)
+        self._resources[""] = root
+        # Where a name is given once, every dynamic reference to it leads there.
+        self._dynamic = {name: count for name, count in self._dynamic.items() if count > 1}
+        self.uses_unevaluated = not self.told.isdisjoint(
+            ("unevaluatedItems", "unevaluatedProperties")
+        )
+        self.root = self._place(value, root, ())
 
-    def _add(self, uri: str, value: Any) -> Resource:
-        resource = Resource(urldefrag(uri)[0], value, "", 0)
-        self._resources.setdefault(resource.uri, resource)
+    def _add(self, uri: str, value: Any, dialect: Dialect) -> Resource:
+        if isinstance(value, dict) and isinstance(value.get("$schema"), str):
+            dialect = self._dialect(value["$schema"], "")
+        resource = Resource(uri, value, "", dialect)
+        self._resources.setdefault(uri, resource)
+        if self.told.isdisjoint(("$id", "id", "$anchor", "$dynamicAnchor", _RECURSIVE)):
+            return resource
         pending: list[tuple[Any, str, Resource]] = [(value, "", resource)]
         while pending:
             schema, pointer, owner = pending.pop()
-            if not isinstance(schema, dict):
-                continue
-            owner = self._enter(schema, pointer, owner)
-            pending.extend(
-                (child, f"{pointer}/{step}", owner) for step, child in subschemas(schema)
-            )
-        return self._owners.get(id(value), resource)
+            if isinstance(schema, dict):
+                owner = self._enter(schema, pointer, owner)
+                pending += [(part, f"{pointer}/{step}", owner) for step, part in _parts(schema)]
+        # A document is found where it was retrieved from, too, whatever it calls itself.
+        found = self._owners.get(id(value), resource)
+        if self._resources[uri] is resource:
+            self._resources[uri] = found
+        return found
 
     def _enter(self, schema: dict[str, Any], pointer: str, owner: Resource) -> Resource:
-        draft = owner.draft
+        dialect = owner.dialect
         declared = schema.get("$schema")
-        if isinstance(declared, str) and (pointer == owner.pointer or "$id" in schema):
-            draft = _draft(declared, pointer)
-        own = schema.get("id" if draft == 4 else "$id")
-        if "$ref" in schema and 0 < draft <= 7:
+        if isinstance(declared, str) and pointer != owner.pointer and "$id" in schema:
+            dialect = self._dialect(declared, pointer)
+        own = schema.get("id" if dialect.draft == 4 else "$id")
+        if "$ref" in schema and 0 < dialect.draft <= 7:
             own = None
         if isinstance(own, str) and not own.startswith("#"):
-            owner = Resource(urldefrag(_join(owner.uri, own))[0], schema, pointer, draft)
+            owner = Resource(urldefrag(_join(owner.uri, own))[0], schema, pointer, dialect)
             self._resources[owner.uri] = owner
-        elif pointer == owner.pointer:
-            owner.draft = draft
         self._owners[id(schema)] = owner
-        if isinstance(own, str) and own.startswith("#"):
-            owner.anchors[own[1:]] = (schema, pointer)
+        if isinstance(own, str) and "#" in own:
+            owner.anchors[urldefrag(own)[1]] = (schema, pointer)
         for keyword in ("$anchor", "$dynamicAnchor"):
             name = schema.get(keyword)
             if isinstance(name, str):
                 owner.anchors[name] = (schema, pointer)
                 if keyword == "$dynamicAnchor":
-                    owner.dynamic.add(name)
-                    self.dynamic_anchors[name] = self.dynamic_anchors.get(name, 0) + 1
-        self.recursive_anchors += schema.get("$recursiveAnchor") is True
-        self.uses_unevaluated |= "unevaluatedProperties" in schema or "unevaluatedItems" in schema
+                    self._note_dynamic(owner, name, (schema, pointer))
+        if schema.get(_RECURSIVE) is True and pointer == owner.pointer:
+            self._note_dynamic(owner, _RECURSIVE, (schema, pointer))
         return owner
 
-    def _place(self, value: Any, pointer: str, owner: Resource) -> Place:
-        owner = self._owners.get(id(value), owner) if isinstance(value, dict) else owner
-        key = (id(owner), pointer)
-        if key not in self._places:
-            if not isinstance(value, dict | bool):
-                raise GrammarError(
-                    f"expected a schema (an object or a boolean), found {brief(value)}",
-                    pointer=pointer,
-                )
-            self._places[key] = Place(value, pointer, owner)
-        return self._places[key]
+    def _note_dynamic(self, owner: Resource, name: str, where: Where) -> None:
+        owner.dynamic[name] = where
+        self._dynamic[name] = self._dynamic.get(name, 0) + 1
+
+    def _dialect(self, declared: str, pointer: str) -> Dialect:
+        """The dialect that `$schema` names: a draft's own, or that of a supplied metaschema."""
+        uri = declared.removesuffix("#")
+        draft = _DRAFTS.get(uri) or _DRAFTS.get(
+            uri.replace("https://json-schema.org/draft-", "http://json-schema.org/draft-")
+        )
+        if draft is not None:
+            return of_draft(draft)
+        reason = f"the dialect {brief(declared)} is not known"
+        meta = self._metaschemas.get(uri)
+        base = meta.get("$schema") if isinstance(meta, dict) else None
+        if isinstance(meta, dict) and isinstance(base, str) and base != declared:
+            dialect = self._dialect(base, pointer)
+            vocabularies = meta.get("$vocabulary")
+            if not isinstance(vocabularies, dict):
+                return dialect
+            found = restricted(dialect, vocabularies)
+            if isinstance(found, Dialect):
+                return found
+            reason = f"the vocabulary {brief(found)} is not known"
+        raise Unsupported(
+            f"$schema: {reason}", pointer=f"{pointer}/$schema", keyword="$schema"
+        )  # fmt: skip
+
+    def _place(
+        self, value: Any, owner: Resource, scope: Scope, above: Place | None = None,
+        steps: tuple[str | int, ...] = (), within: str = "",
+    ) -> Place:  # fmt: skip
+        if isinstance(value, dict):
+            if self._owners:
+                owner = self._owners.get(id(value), owner)
+            if self._dynamic:
+                scope = self._entered(scope, owner)
+            key = (id(value), owner, scope)
+            found = self._places.get(key)
+            if found is None:
+                found = self._places[key] = Place(value, owner, scope, above, steps, within)
+            return found
+        place = Place(value, owner, scope, above, steps, within)
+        if not isinstance(value, bool):
+            raise GrammarError(
+                f"expected a schema (an object or a boolean), found {brief(value)}",
+                pointer=place.pointer,
+            )
+        return place
+
+    def _entered(self, scope: Scope, resource: Resource) -> Scope:
+        """The scope after going into a resource, if that has anchors that none before has."""
+        for name in resource.dynamic:
+            if name in self._dynamic and all(name not in outer.dynamic for outer in scope):
+                return (*scope, resource)
+        return scope
 
     def child(self, place: Place, *steps: str | int) -> Place:
         """The subschema that the steps lead to."""
-        value, pointer = place.value, place.pointer
+        value = place.value
         for step in steps:
             value = value[step]
-            pointer += f"/{escaped(str(step))}"
-        return self._place(value, pointer, place.resource)
+        found = self._place(value, place.resource, place.scope, place, steps)
+        if isinstance(value, dict):
+            if "$ref" in value:
+                return self.end_of_references(found)
+            if len(value) <= _FEW:
+                return self._alike(found)
+        return found
+
+    def end_of_references(self, place: Place) -> Place:
+        """Where a schema that is nothing but a reference leads to in the end."""
+        gone = {place}
+        while isinstance(place.value, dict) and "$ref" in place.value:
+            if not 0 < place.draft <= 7 and not all(
+                name == "$ref" or name in ANNOTATIONS for name in place.value
+            ):
+                break
+            place = self.resolve(place, "$ref")
+            if place in gone:
+                break
+            gone.add(place)
+        return place
+
+    def _alike(self, place: Place) -> Place:
+        """The first of the places whose schemas say the same in a few plain words."""
+        said: list[tuple[str, object]] = []
+        for name, value in place.value.items():
+            if name in _PLAIN_WORDS:
+                if isinstance(value, list):
+                    if not all(isinstance(one, str) for one in value):
+                        return place
+                    said.append((name, tuple(value)))
+                elif isinstance(value, dict):
+                    return place
+                else:
+                    # True is 1 to Python.
+                    said.append((name, (type(value), value)))
+            elif name not in ANNOTATIONS:
+                return place
+        if not said:
+            return Place(True, place.resource, place.scope, place.above, place.steps)
+        key = (frozenset(said), place.resource.dialect)
+        return self._plain.setdefault(key, place)
 
     def invent(self, place: Place, keyword: str, value: Any) -> Place:
         """A schema that stands for what a keyword says, such as one member of a constant."""
-        pointer = f"{place.pointer}/{keyword}"
-        key = (id(place.resource), "invented " + pointer)
-        if key not in self._places:
-            self._places[key] = Place(value, pointer, place.resource)
-        return self._places[key]
+        within = f"{place.pointer}/{keyword}"
+        key = (id(place.resource), within)
+        if key not in self._invented:
+            self._invented[key] = Place(value, OF_NO_DRAFT, within=within)
+        return self._invented[key]
 
     def resolve(self, place: Place, keyword: str) -> Place:
-        """The place that a reference leads to.
+        """The place that a reference leads to, taken as it stands.
 
         Raises GrammarError where nothing is there, Unsupported where it lies in a document that
         was not supplied.
@@ -252,23 +247,49 @@ class Document:
         reference = place.value[keyword]
         if not isinstance(reference, str):
             raise place.error("a URI reference", keyword)
-        uri, fragment = urldefrag(_join(place.resource.uri, reference))
-        resource = self._resources.get(uri)
+        found = self._followed.get((place.resource, reference))
+        if found is None:
+            found = self._follow(place, keyword, reference)
+            self._followed[(place.resource, reference)] = found
+        value, pointer, resource = found
+        return self._place(value, resource, place.scope, within=pointer)
+
+    def resolve_dynamic(self, place: Place, keyword: str) -> Place:
+        """The place that `$dynamicRef` or `$recursiveRef` leads to, in the scope of the place."""
+        target = self.resolve(place, keyword)
+        name = _RECURSIVE
+        if keyword == "$dynamicRef":
+            name = unquote(urldefrag(place.value[keyword])[1])
+        if name not in self._dynamic or not isinstance(target.value, dict):
+            return target
+        own = target.resource.dynamic.get(name)
+        if own is None or own[0] is not target.value:
+            return target
+        outermost = next(outer for outer in target.scope if name in outer.dynamic)
+        value, pointer = outermost.dynamic[name]
+        return self._place(value, outermost, place.scope, within=pointer)
+
+    def _follow(self, place: Place, keyword: str, reference: str) -> tuple[Any, str, Resource]:
+        resource: Resource | None = place.resource
+        fragment = reference[1:]
+        if not reference.startswith("#"):
+            uri, fragment = urldefrag(_join(place.resource.uri, reference))
+            resource = self._resources.get(uri)
         if resource is None:
             place.refuse(keyword, f"{brief(reference)} is elsewhere, and nothing is fetched")
         fragment = unquote(fragment)
-        if not fragment:
-            return self._place(resource.value, resource.pointer, resource)
-        found = self._follow(resource, fragment)
+        found: tuple[Any, str, Resource] | None = (resource.value, resource.pointer, resource)
+        if fragment.startswith("/"):
+            found = self._step_down(resource, fragment)
+        elif fragment:
+            anchored = resource.anchors.get(fragment)
+            found = (*anchored, resource) if anchored else None
         if found is None:
             raise place.error("a reference to a schema that exists", keyword)
-        return self._place(*found)
+        return found
 
-    def _follow(self, resource: Resource, fragment: str) -> tuple[Any, str, Resource] | None:
-        """What an anchor or a JSON Pointer leads to within a resource."""
-        if not fragment.startswith("/"):
-            anchored = resource.anchors.get(fragment)
-            return (*anchored, resource) if anchored else None
+    def _step_down(self, resource: Resource, fragment: str) -> tuple[Any, str, Resource] | None:
+        """What a JSON Pointer leads to within a resource."""
         value, pointer = resource.value, resource.pointer
         for step in fragment.split("/")[1:]:
             name = step.replace("~1", "/").replace("~0", "~")
@@ -283,39 +304,21 @@ class Document:
         return value, pointer, resource
 
 
-def subschemas(schema: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def _parts(schema: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """The schemas directly within a schema, with the steps to them."""
-    for keyword in _MAPS:
-        members = schema.get(keyword)
-        if isinstance(members, dict):
-            for name, member in members.items():
+    for keyword, value in schema.items():
+        if keyword in _MAPS and isinstance(value, dict):
+            for name, member in value.items():
                 yield f"{keyword}/{escaped(name)}", member
-    for keyword in _LISTS:
-        members = schema.get(keyword)
-        if isinstance(members, list):
-            for index, member in enumerate(members):
-                yield f"{keyword}/{index}", member
-    for keyword in _SINGLES:
-        if isinstance(schema.get(keyword), dict):
-            yield keyword, schema[keyword]
+        elif keyword in _PARTS:
+            if isinstance(value, list):
+                for index, member in enumerate(value):
+                    yield f"{keyword}/{index}", member
+            else:
+                yield keyword, value
 
 
 def _join(base: str, reference: str) -> str:
     if reference.startswith("#"):
         return base + reference
     return urljoin(base, reference)
-
-
-def _draft(declared: str, pointer: str) -> int:
-    draft = _DRAFTS.get(declared.removesuffix("#"))
-    draft = draft or _DRAFTS.get(
-        declared.removesuffix("#").replace(
-            "https://json-schema.org/draft-", "http://json-schema.org/draft-"
-        )
-    )
-    if draft is None:
-        raise Unsupported(
-            f"$schema: the dialect {brief(declared)} is not known", pointer=f"{pointer}/$schema",
-            keyword="$schema",
-        )  # fmt: skip
-    return draft

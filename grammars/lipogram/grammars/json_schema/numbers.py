@@ -72,6 +72,8 @@ class NumberRange:
     def normal(self) -> NumberRange | None:
         """The same range with closed integer bounds where integral; None if clearly empty."""
         low, high = self.low, self.high
+        if self.multiple and any(_divides(other, self.multiple) for other in self.not_multiples):
+            return None
         if self.integral:
             if low is not None:
                 low = Fraction(floor(low) + 1 if self.low_open else ceil(low))
@@ -81,8 +83,9 @@ class NumberRange:
                 return None
             multiple = Fraction(self.multiple.numerator)
             return replace(
-                self, low=low, low_open=False, high=high, high_open=False, multiple=multiple
-            )
+                self, low=low, low_open=False, high=high, high_open=False, multiple=multiple,
+                not_multiples=_needed(multiple, self.not_multiples),
+            )  # fmt: skip
         if low is not None and high is not None and low >= high:
             point = low == high and low.denominator > 1
             if not point or self.low_open or self.high_open:
@@ -90,6 +93,21 @@ class NumberRange:
         if self.multiple and self.multiple.denominator == 1:
             return None
         return self
+
+
+def _divides(divisor: Fraction, number: Fraction) -> bool:
+    return (number / divisor).denominator == 1
+
+
+def _needed(multiple: Fraction, others: frozenset[Fraction]) -> frozenset[Fraction]:
+    """Those of the numbers of which a multiple of the first may be no multiple, for no other."""
+    common = {other: _common_multiple(multiple, other) for other in others}
+    return frozenset(
+        other
+        for other, own in common.items()
+        if not any(_divides(less, own) and (less < own or one < other)
+                   for one, less in common.items() if one != other)
+    )  # fmt: skip
 
 
 def _common_multiple(left: Fraction, right: Fraction) -> Fraction:
@@ -105,16 +123,6 @@ class NumberSet:
 
     points: frozenset[Fraction] = frozenset()
     ranges: tuple[NumberRange, ...] = ()
-
-    @classmethod
-    def every(cls) -> NumberSet:
-        """All numbers."""
-        return cls(ranges=(NumberRange(True), NumberRange(False)))
-
-    @classmethod
-    def integers(cls) -> NumberSet:
-        """All integers."""
-        return cls(ranges=(NumberRange(True),))
 
     @classmethod
     def within(
@@ -156,9 +164,17 @@ class NumberSet:
 
     def join(self, other: NumberSet) -> NumberSet:
         """The numbers of either set."""
+        if not self.ranges and not self.points:
+            return other
+        if self == EVERY_NUMBER or other == EVERY_NUMBER:
+            return EVERY_NUMBER
         ranges = dict.fromkeys(self.ranges + other.ranges)
         for integral in (True, False):
             whole = NumberRange(integral)
             if whole in ranges:
                 ranges = {r: None for r in ranges if r.integral != integral or r == whole}
         return NumberSet(self.points | other.points, tuple(ranges))
+
+
+INTEGERS = NumberSet(ranges=(NumberRange(True),))
+EVERY_NUMBER = NumberSet(ranges=(NumberRange(True), NumberRange(False)))

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lipogram.grammars import ir
 from lipogram.grammars.errors import BudgetExceeded
 from lipogram.grammars.json_schema import regular
-from lipogram.grammars.json_schema.document import MAX_PROPERTIES, Place
+from lipogram.grammars.json_schema.algebra import (
+    join,
+    meet,
+)
+from lipogram.grammars.json_schema.document import MAX_PROPERTIES
+from lipogram.grammars.json_schema.places import Place
 from lipogram.grammars.json_schema.scalars import (
-    LINE_BREAK,
     count,
     named_keys,
-    possible_matches,
-    search,
 )
 from lipogram.grammars.json_schema.shapes import (
     ANY,
@@ -23,15 +24,20 @@ from lipogram.grammars.json_schema.shapes import (
     EVERY_KEY,
     NEVER,
     NONE,
+    PLAIN_OTHERS,
     KeySet,
     Node,
     ObjectCube,
     Region,
     Shape,
     both,
-    join,
-    meet,
     node,
+    only_objects,
+)
+from lipogram.grammars.json_schema.strings import (
+    DIFFERING,
+    possible_matches,
+    search,
 )
 
 if TYPE_CHECKING:
@@ -40,12 +46,10 @@ if TYPE_CHECKING:
 MAX_REGIONS = 64
 
 
-def _objects(*cubes: ObjectCube) -> Shape:
-    return replace(ANY, objects=cubes)
-
-
 def _schema_map(schemas: Schemas, place: Place, keyword: str) -> dict[str, Place]:
-    value = place.value.get(keyword, {})
+    value = place.value.get(keyword)
+    if value is None or keyword not in place.resource.dialect.keywords:
+        return {}
     if not isinstance(value, dict):
         raise place.error("an object of schemas", keyword)
     if len(value) > MAX_PROPERTIES:
@@ -62,28 +66,31 @@ def _properties(schemas: Schemas, place: Place, sign: bool) -> Shape:
     patterns: dict[KeySet, Place] = {}
     for pattern, schema in _schema_map(schemas, place, "patternProperties").items():
         expression = search(place, "patternProperties", pattern)
-        possible = possible_matches(expression, pattern)
+        possible = possible_matches(pattern)
         patterns[KeySet("pattern " + pattern, expression, possible)] = schema
-        if "$" in pattern and place.value.get("additionalProperties") is not False:
-            schemas.narrow(place, "patternProperties", LINE_BREAK)
+        if possible != expression and place.value.get("additionalProperties") is not False:
+            schemas.narrow(place, "patternProperties", DIFFERING)
     others = None
     if place.has("additionalProperties"):
         others = schemas.document.child(place, "additionalProperties")
     if sign:
-        return _objects(_property_cube(named, patterns, others))
+        told = schemas.document.uses_unevaluated
+        return only_objects(_property_cube(named, patterns, others, told))
     return Shape(objects=tuple(_property_violations(named, patterns, others)))
 
 
 def _property_cube(
-    named: dict[str, Place], patterns: dict[KeySet, Place], others: Place | None
+    named: dict[str, Place], patterns: dict[KeySet, Place], others: Place | None, told: bool
 ) -> ObjectCube:
-    values: dict[str, Node] = {}
-    for name, schema in named.items():
-        values[name] = node(True, schema)
-        for keys, pattern_schema in patterns.items():
+    """The objects that satisfy all of it; if `told`, with what is evaluated by that."""
+    values = {name: node(True, schema) for name, schema in named.items()}
+    for keys, pattern_schema in patterns.items():
+        for name in named:
             if keys.holds(name):
                 values[name] = both(values[name], node(True, pattern_schema))
     rest = node(True, others) if others else ANYTHING
+    if not told and not patterns:
+        return ObjectCube(values, ((EVERY_KEY, rest),) if rest else PLAIN_OTHERS)
     none = frozenset((False, keys) for keys in patterns)
     regions = [
         (region, rest if region == none else _all_of(region, patterns))
@@ -92,6 +99,8 @@ def _property_cube(
     seen: set[Region] = {frozenset({(True, keys)}) for keys in patterns}
     if others:
         seen.add(none)
+    if not told:
+        return ObjectCube(values, tuple(regions))
     return ObjectCube(
         values, tuple(regions), seen_names=frozenset(named), seen_regions=frozenset(seen)
     )
@@ -134,7 +143,8 @@ def _property_violations(
                 yield ObjectCube({name: node(False, schema)}, required={name: None})
     if others:
         region = frozenset((False, keys) for keys in (*patterns, named_keys(named)))
-        yield ObjectCube(witnesses=((region, node(False, others)),))
+        # With their names, declared properties may stand next to the one that violates.
+        yield ObjectCube(dict.fromkeys(named, ANYTHING), witnesses=((region, node(False, others)),))
 
 
 def _names(place: Place, keyword: str, value: Any) -> list[str]:
@@ -155,21 +165,21 @@ def _without(name: str) -> ObjectCube:
 def _required(schemas: Schemas, place: Place, sign: bool) -> Shape:
     names = _names(place, "required", place.value["required"])
     if sign:
-        return _objects(_with(names)) if names else ANY
+        return only_objects(_with(names)) if names else ANY
     return Shape(objects=tuple(_without(name) for name in dict.fromkeys(names)))
 
 
 def _min_properties(schemas: Schemas, place: Place, sign: bool) -> Shape:
     limit = count(place, "minProperties")
     if sign:
-        return _objects(ObjectCube(least=limit))
+        return only_objects(ObjectCube(least=limit))
     return Shape(objects=(ObjectCube(most=limit - 1),)) if limit else NONE
 
 
 def _max_properties(schemas: Schemas, place: Place, sign: bool) -> Shape:
     limit = count(place, "maxProperties")
     if sign:
-        return _objects(ObjectCube(most=limit))
+        return only_objects(ObjectCube(most=limit))
     return Shape(objects=(ObjectCube(least=limit + 1),))
 
 
@@ -178,7 +188,7 @@ def _property_names(schemas: Schemas, place: Place, sign: bool) -> Shape:
     keys = KeySet(f"names at {place.pointer}", schemas.at(True, schema).strings.expression)
     if sign:
         inside, outside = frozenset({(True, keys)}), frozenset({(False, keys)})
-        return _objects(ObjectCube(others=((inside, ANYTHING), (outside, NEVER))))
+        return only_objects(ObjectCube(others=((inside, ANYTHING), (outside, NEVER))))
     return Shape(objects=(ObjectCube(witnesses=((frozenset({(False, keys)}), ANYTHING),)),))
 
 
@@ -189,7 +199,7 @@ def _depending(schemas: Schemas, place: Place, sign: bool, keyword: str) -> Shap
         raise place.error("an object", keyword)
     shapes: list[Shape] = []
     for name, dependency in value.items():
-        present, absent = Shape(objects=(_with([name]),)), _objects(_without(name))
+        present, absent = Shape(objects=(_with([name]),)), only_objects(_without(name))
         if isinstance(dependency, list) and keyword != "dependentSchemas":
             names = _names(place, keyword, dependency)
             if sign:

@@ -1,21 +1,31 @@
-"""Keywords about types, constants, numbers and strings."""
+"""Keywords about types, constants and numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from lipogram.grammars import formats, ir, regex
-from lipogram.grammars.errors import BudgetExceeded, GrammarError, Unsupported
-from lipogram.grammars.json_schema.document import Place, brief, escaped
-from lipogram.grammars.json_schema.numbers import NumberRange, NumberSet, exact
+from lipogram.grammars import ir
+from lipogram.grammars.json_schema.algebra import (
+    join,
+    meet,
+)
+from lipogram.grammars.json_schema.numbers import (
+    EVERY_NUMBER,
+    INTEGERS,
+    NumberRange,
+    NumberSet,
+    exact,
+)
+from lipogram.grammars.json_schema.places import Place, brief, escaped
 from lipogram.grammars.json_schema.regular import ANY_TEXT
 from lipogram.grammars.json_schema.shapes import (
     ANY,
     ANY_TEXTS,
+    ANYTHING,
     EVERY_KEY,
     NEVER,
     NONE,
@@ -24,21 +34,21 @@ from lipogram.grammars.json_schema.shapes import (
     ObjectCube,
     Shape,
     Texts,
-    join,
-    meet,
     node,
+    only_arrays,
+    only_numbers,
+    only_objects,
     texts_of,
 )
 
 if TYPE_CHECKING:
     from lipogram.grammars.json_schema.schemas import Schemas
 
-_BASE64 = r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
 _KINDS: dict[str, Shape] = {
     "null": Shape(null=True),
     "boolean": Shape(booleans=ANY.booleans),
-    "integer": Shape(numbers=NumberSet.integers()),
-    "number": Shape(numbers=NumberSet.every()),
+    "integer": Shape(numbers=INTEGERS),
+    "number": Shape(numbers=EVERY_NUMBER),
     "string": Shape(strings=ANY_TEXTS),
     "array": Shape(arrays=ANY.arrays),
     "object": Shape(objects=ANY.objects),
@@ -71,14 +81,19 @@ def _type(schemas: Schemas, place: Place, sign: bool) -> Shape:
     names = value if isinstance(value, list) else [value]
     if not names or not all(isinstance(name, str) and name in _KINDS for name in names):
         raise place.error("one or more of " + ", ".join(_KINDS), "type")
+    return _kinds(tuple(names), sign)
+
+
+@lru_cache(maxsize=256)
+def _kinds(names: tuple[str, ...], sign: bool) -> Shape:
     if sign:
         return join(_KINDS[name] for name in dict.fromkeys(names))
     left = [name for name in _KINDS if name not in (*names, "integer", "number")]
     shape = join(_KINDS[name] for name in left)
     if "number" in names:
         return shape
-    ranges = (NumberRange(False),) if "integer" in names else NumberSet.every().ranges
-    return replace(shape, numbers=NumberSet(ranges=ranges))
+    numbers = NumberSet(ranges=(NumberRange(False),)) if "integer" in names else EVERY_NUMBER
+    return join((shape, Shape(numbers=numbers)))
 
 
 def _enum(schemas: Schemas, place: Place, sign: bool) -> Shape:
@@ -115,12 +130,13 @@ def _constants(
     others = Texts(ir.Complement(texts_of(strings).expression)) if strings else ANY_TEXTS
     if strings:
         others = Texts(ir.Intersection((ANY_TEXT, others.expression)))
-    rest = replace(
-        ANY,
-        null=None not in values,
-        booleans=ANY.booleans - booleans,
-        numbers=NumberSet.without(numbers) if numbers else ANY.numbers,
-        strings=others,
+    rest = Shape(
+        None not in values,
+        ANY.booleans - booleans,
+        NumberSet.without(numbers) if numbers else EVERY_NUMBER,
+        others,
+        ANY.arrays,
+        ANY.objects,
     )
     for part in parts:
         other = _other_arrays(part) if isinstance(part, tuple) else _other_objects(part)
@@ -160,16 +176,17 @@ def _other_arrays(items: tuple[Place, ...]) -> Shape:
         cubes.append(ArrayCube(most=len(items) - 1))
     for index, item in enumerate(items):
         cubes.append(ArrayCube(((),) * index + (node(False, item),), least=index + 1))
-    return replace(ANY, arrays=tuple(cubes))
+    return only_arrays(*cubes)
 
 
 def _other_objects(members: dict[str, Place]) -> Shape:
     names = named_keys(members)
-    cubes = [ObjectCube(witnesses=((frozenset({(False, names)}), ()),))]
+    free = dict.fromkeys(members, ANYTHING)
+    cubes = [ObjectCube(free, witnesses=((frozenset({(False, names)}), ANYTHING),))]
     for name, member in members.items():
         cubes.append(ObjectCube({name: NEVER}))
         cubes.append(ObjectCube({name: node(False, member)}, required={name: None}))
-    return replace(ANY, objects=tuple(cubes))
+    return only_objects(*cubes)
 
 
 def named_keys(names: Iterable[str]) -> KeySet:
@@ -180,7 +197,7 @@ def named_keys(names: Iterable[str]) -> KeySet:
 
 
 def _numeric(numbers: NumberSet, sign: bool) -> Shape:
-    return replace(ANY, numbers=numbers) if sign else Shape(numbers=numbers)
+    return only_numbers(numbers) if sign else Shape(numbers=numbers)
 
 
 def _bound(schemas: Schemas, place: Place, sign: bool, keyword: str, exclusive: str) -> Shape:
@@ -229,94 +246,6 @@ def _multiple_of(schemas: Schemas, place: Place, sign: bool) -> Shape:
     return _numeric(NumberSet.multiples(of, negated=not sign), sign)
 
 
-def _textual(expression: ir.Expression, sign: bool) -> Shape:
-    if sign:
-        return replace(ANY, strings=Texts(expression))
-    outside = Texts(ir.Intersection((ANY_TEXT, ir.Complement(expression))))
-    return Shape(strings=outside)
-
-
-def _min_length(schemas: Schemas, place: Place, sign: bool) -> Shape:
-    limit = count(place, "minLength")
-    if sign:
-        return _textual(ir.Repeat(ir.ANY_CHAR, limit), True)
-    return Shape(strings=Texts(ir.Repeat(ir.ANY_CHAR, 0, limit - 1))) if limit else NONE
-
-
-def _max_length(schemas: Schemas, place: Place, sign: bool) -> Shape:
-    limit = count(place, "maxLength")
-    if sign:
-        return _textual(ir.Repeat(ir.ANY_CHAR, 0, limit), True)
-    return Shape(strings=Texts(ir.Repeat(ir.ANY_CHAR, limit + 1)))
-
-
-def search(place: Place, keyword: str, pattern: Any) -> ir.Expression:
-    """The texts in which an ECMA pattern matches somewhere; errors point at the keyword."""
-    if not isinstance(pattern, str):
-        raise place.error("a regular expression", keyword)
-    pointer = f"{place.pointer}/{escaped(keyword)}"
-    try:
-        return regex.expression(pattern, dialect="ecma", search=True)
-    except (Unsupported, BudgetExceeded) as error:
-        raise type(error)(
-            f"{keyword}: {error.message} (column {error.column})", pointer=pointer, keyword=keyword
-        ) from error
-    except GrammarError as error:
-        raise GrammarError(
-            f"expected a regular expression: {error.message} (column {error.column})",
-            pointer=pointer, keyword=keyword,
-        ) from error  # fmt: skip
-
-
-def possible_matches(expression: ir.Expression, pattern: str) -> ir.Expression:
-    """The texts that a validator may take for matches.
-
-    With Python's `re`, on which many stand, `$` also holds before a last line break. Where a
-    pattern must not match, neither reading may.
-    """
-    if "$" not in pattern:
-        return expression
-    return ir.choice(expression, ir.sequence(expression, ir.Literal(b"\n")))
-
-
-LINE_BREAK = "texts that end in a line break after a match are left out: validators differ on them"
-
-
-def _pattern(schemas: Schemas, place: Place, sign: bool) -> Shape:
-    pattern = place.value["pattern"]
-    expression = search(place, "pattern", pattern)
-    if sign:
-        return _textual(expression, True)
-    if "$" in pattern:
-        schemas.narrow(place, "pattern", LINE_BREAK)
-    return _textual(possible_matches(expression, pattern), False)
-
-
-def _format(schemas: Schemas, place: Place, sign: bool) -> Shape:
-    name = place.value["format"]
-    if not isinstance(name, str):
-        raise place.error("the name of a format", "format")
-    found = formats.find(name)
-    if found is None:
-        schemas.warn(place, "format", f"the format {brief(name)} is not checked")
-        return ANY if sign else NONE
-    if not found.exact:
-        schemas.narrow(place, "format", f"rare texts of the format {name} are left out")
-    return _textual(found.inside if sign else found.outside, sign)
-
-
-def _content(schemas: Schemas, place: Place, sign: bool) -> Shape:
-    """`contentEncoding` and `contentMediaType`, which only draft 7 lets restrict the values."""
-    if place.draft != 7:
-        return ANY if sign else NONE
-    if place.value.get("contentMediaType") == "application/json":
-        place.refuse("contentMediaType", "JSON within a string is not compiled")
-    if place.value.get("contentEncoding") != "base64":
-        schemas.warn(place, "contentEncoding", "not checked")
-        return ANY if sign else NONE
-    return _textual(regex.expression(_BASE64, dialect="ecma"), sign)
-
-
 HANDLERS: dict[str, Callable[[Schemas, Place, bool], Shape]] = {
     "type": _type,
     "enum": _enum,
@@ -326,10 +255,4 @@ HANDLERS: dict[str, Callable[[Schemas, Place, bool], Shape]] = {
     "exclusiveMinimum": _exclusive_minimum,
     "exclusiveMaximum": _exclusive_maximum,
     "multipleOf": _multiple_of,
-    "minLength": _min_length,
-    "maxLength": _max_length,
-    "pattern": _pattern,
-    "format": _format,
-    "contentEncoding": _content,
-    "contentMediaType": _content,
 }

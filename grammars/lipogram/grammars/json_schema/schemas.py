@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from lipogram.grammars.errors import BudgetExceeded, Unsupported
 from lipogram.grammars.json_schema import (
     applicators,
     arrays,
+    complements,
     objects,
+    pruning,
     regular,
     scalars,
+    strings,
     unevaluated,
 )
-from lipogram.grammars.json_schema.document import Document, Place, escaped
+from lipogram.grammars.json_schema.algebra import (
+    join,
+    meet,
+    merged_absence,
+)
+from lipogram.grammars.json_schema.document import Document
+from lipogram.grammars.json_schema.places import OF_NO_DRAFT, Place, escaped
 from lipogram.grammars.json_schema.shapes import (
     ANY,
     ANYTHING,
@@ -28,24 +38,16 @@ from lipogram.grammars.json_schema.shapes import (
     Signed,
     both,
     in_region,
-    join,
-    meet,
-    merged_absence,
     node,
     overlap,
 )
-from lipogram.grammars.json_schema.vocabulary import (
-    ANNOTATIONS,
-    KEYWORDS,
-    looks_like,
-    structural,
-)
+from lipogram.grammars.json_schema.vocabulary import ANNOTATIONS, EVERY_DRAFT, looks_like
 
 MAX_DEPTH = 60
 _PROOF_DEPTH = 5
-_PRUNING_DEPTH = 3
 _FEW_CASES = 4
 
+Formats = Literal["asserted", "annotations"]
 Handler = Callable[["Schemas", Place, bool], Shape]
 
 
@@ -60,34 +62,41 @@ class _Known:
 class Schemas:
     """Shapes of the schemas of one document, each worked out once."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, formats: Formats) -> None:
         self.document = document
+        self.formats = formats
         self.warnings: dict[str, None] = {}
         self.narrowed: dict[str, None] = {}
         self._exact = _Known()
-        self._loose = _Known()
+        # Without these, no shape differs where no more than emptiness is asked.
+        differing = document.uses_unevaluated or "oneOf" in document.told
+        self._loose = _Known() if differing else self._exact
         self._known = self._exact
+        # Whether shapes may be too large now: all that is asked is whether they are empty.
+        self.proving = False
+        self.simple_nodes: dict[Node, Node] = {}
+        self._unions: dict[tuple[Node, ...], Place] = {}
         self._empty: dict[Node, tuple[bool, int]] = {}
         self._depth = 0
 
     def shape(self, of: Node) -> Shape:
         """The values that satisfy the node."""
-        if of == NEVER:
-            return NONE
         found = self._known.nodes.get(of)
         if found is None:
+            if of == NEVER:
+                return NONE
             found = ANY
             for sign, place in of:
-                found = self._pruned(meet(found, self._shape_of(sign, place)))
-            self._known.nodes[of] = found
+                found = self.pruned(meet(found, self._shape_of(sign, place)))
+            if self._known is not self._exact or not self.proving or _is_small(found):
+                self._known.nodes[of] = found
         return found
 
-    def _pruned(self, shape: Shape) -> Shape:
-        """The same values, without cubes that certainly have none, where there are many."""
-        if self.proving or len(shape.objects) <= _FEW_CASES:
+    def pruned(self, shape: Shape) -> Shape:
+        """The same values in fewer cubes, where there are many."""
+        if self.proving or _is_small(shape):
             return shape
-        left = (cube for cube in shape.objects if not self._no_objects(cube, _PRUNING_DEPTH))
-        return replace(shape, objects=tuple(left))
+        return replace(shape, objects=pruning.pruned(self, shape.objects))
 
     def at(self, sign: bool, place: Place) -> Shape:
         """The values that satisfy, or do not satisfy, the schema at the place."""
@@ -120,22 +129,43 @@ class Schemas:
         """What the keywords of a schema ask for, applicators first, in the order of the text."""
         if "$ref" in place.value and 0 < place.draft <= 7:
             return [applicators.reference]
-        found: dict[Handler, int] = {}
+        known = place.resource.dialect.keywords
+        first: list[Handler] = []
+        later: list[Handler] = []
         for keyword in place.value:
-            handler = _HANDLERS.get(keyword)
-            if handler:
-                found.setdefault(handler, 0 if keyword in _FIRST else 1)
-            elif keyword not in KEYWORDS:
+            if keyword in known:
+                handler = _HANDLERS.get(keyword)
+                if handler is not None and handler not in first and handler not in later:
+                    (first if keyword in _FIRST else later).append(handler)
+            elif keyword in ("$defs", "definitions"):
+                if not isinstance(place.value[keyword], dict):
+                    raise place.error("an object of schemas", keyword)
+            elif keyword not in ANNOTATIONS and not keyword.startswith("x-"):
                 self._unknown(place, keyword)
-        return sorted(found, key=lambda handler: found[handler])
+        return first + later
 
     def _unknown(self, place: Place, keyword: str) -> None:
-        if keyword in ANNOTATIONS or keyword.startswith("x-"):
-            return
+        """An unknown name is an annotation, as JSON Schema says; but it may be a slip."""
         meant = looks_like(keyword)
-        if meant:
-            place.refuse(keyword, f"not a keyword; {meant!r} is")
-        self.warn(place, keyword, "not a keyword of JSON Schema; taken as an annotation")
+        if keyword in EVERY_DRAFT.keywords:
+            what = f"not a keyword of draft {place.draft or 2020} or its vocabularies"
+        elif meant:
+            what = f"not a keyword, but {meant!r} is"
+        else:
+            what = "not a keyword of JSON Schema"
+        self.warn(place, keyword, f"{what}; taken as an annotation")
+
+    def either(self, nodes: tuple[Node, ...]) -> Node:
+        """A node for the values that satisfy any of the nodes."""
+        if ANYTHING in nodes:
+            return ANYTHING
+        left = tuple(dict.fromkeys(one for one in nodes if one != NEVER))
+        if len(left) < 2:
+            return left[0] if left else NEVER
+        if left not in self._unions:
+            above = left[0][0][1]
+            self._unions[left] = Place({applicators.EITHER: left}, OF_NO_DRAFT, (), above)
+        return ((True, self._unions[left]),)
 
     def warn(self, place: Place, keyword: str, what: str) -> None:
         """Notes something that is worth knowing and changes nothing."""
@@ -146,28 +176,41 @@ class Schemas:
         self.narrowed[f"{place.pointer}/{escaped(keyword)}: {what}"] = None
 
     def _positive(self, place: Place) -> Shape:
-        structural(place)
+        if applicators.EITHER in place.value:
+            return applicators.either(self, place, True)
         found = ANY
         for handler in self._handlers(place):
             found = meet(found, handler(self, place, True))
-        if place.has("unevaluatedProperties"):
-            found = unevaluated.unevaluated_properties(self, place, found)
-        if place.has("unevaluatedItems"):
-            found = unevaluated.unevaluated_items(self, place, found)
+        if self.document.uses_unevaluated:
+            if place.has("unevaluatedProperties"):
+                found = unevaluated.unevaluated_properties(self, place, found)
+            if place.has("unevaluatedItems"):
+                found = unevaluated.unevaluated_items(self, place, found)
         return found
 
     def _negative(self, place: Place) -> Shape:
-        structural(place)
-        for keyword in ("unevaluatedProperties", "unevaluatedItems"):
-            if place.has(keyword):
-                place.refuse(keyword, "not compiled where the schema must not hold")
+        if applicators.EITHER in place.value:
+            return applicators.either(self, place, False)
         found = join(handler(self, place, False) for handler in self._handlers(place))
-        return replace(found, objects=merged_absence(found.objects))
+        if self.document.uses_unevaluated:
+            found = unevaluated.unseen(self._unevaluated_or_not(place, found))
+        if len(found.objects) > 1:
+            found = replace(found, objects=merged_absence(found.objects))
+        return found
 
-    @property
-    def proving(self) -> bool:
-        """Whether shapes may be too large now: all that is asked is whether they are empty."""
-        return self._known is self._loose
+    def _unevaluated_or_not(self, place: Place, found: Shape) -> Shape:
+        """What the other keywords do not accept, and what the unevaluated ones do not."""
+        if not place.has("unevaluatedProperties", "unevaluatedItems"):
+            return found
+        if self.proving:
+            return join((found, Shape(arrays=ANY.arrays, objects=ANY.objects)))
+        whole = self._positive(place)
+        arrays, objects = found.arrays, found.objects
+        if place.has("unevaluatedItems"):
+            arrays = complements.other_arrays(whole)
+        if place.has("unevaluatedProperties"):
+            objects = complements.other_objects(whole)
+        return replace(found, arrays=arrays, objects=objects)
 
     def is_empty(self, of: Node, depth: int = _PROOF_DEPTH) -> bool:
         """Whether it is certain, and cheaply shown, that nothing satisfies the node."""
@@ -175,13 +218,14 @@ class Schemas:
             return of == NEVER
         known, looked = self._empty.get(of, (False, 0))
         if not known and looked < depth:
-            before, self._known = self._known, self._loose
+            before = self._known, self.proving
+            self._known, self.proving = self._loose, True
             try:
                 known = self.has_nothing(self.shape(of), depth)
             except (BudgetExceeded, Unsupported):
                 known = False
             finally:
-                self._known = before
+                self._known, self.proving = before
             self._empty[of] = (known, depth)
         return known
 
@@ -192,7 +236,7 @@ class Schemas:
         return (
             (shape.strings == NO_TEXTS or regular.is_empty(shape.strings.expression))
             and all(self._no_arrays(cube, depth) for cube in shape.arrays)
-            and all(self._no_objects(cube, depth) for cube in shape.objects)
+            and all(self.no_objects(cube, depth) for cube in shape.objects)
         )
 
     def _no_arrays(self, cube: ArrayCube, depth: int) -> bool:
@@ -206,7 +250,8 @@ class Schemas:
             for contains in cube.contains
         )
 
-    def _no_objects(self, cube: ObjectCube, depth: int) -> bool:
+    def no_objects(self, cube: ObjectCube, depth: int) -> bool:
+        """Whether it is certain, and cheaply shown, that the cube has no members."""
         return any(self.is_empty(cube.at(name), depth - 1) for name in cube.required) or any(
             all(
                 self.is_empty(both(own, value), depth - 1)
@@ -222,9 +267,14 @@ class Schemas:
         )
 
 
+def _is_small(shape: Shape) -> bool:
+    return len(shape.objects) <= _FEW_CASES
+
+
 _HANDLERS: dict[str, Handler] = {
     **applicators.HANDLERS,
     **scalars.HANDLERS,
+    **strings.HANDLERS,
     **arrays.HANDLERS,
     **objects.HANDLERS,
 }

@@ -8,27 +8,27 @@ that recursive schemas have finite shapes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from lipogram.grammars import ir
-from lipogram.grammars.errors import BudgetExceeded
 from lipogram.grammars.json_schema import regular
-from lipogram.grammars.json_schema.document import Place, Resource
-from lipogram.grammars.json_schema.numbers import NumberSet
+from lipogram.grammars.json_schema.numbers import EVERY_NUMBER, NumberSet
+from lipogram.grammars.json_schema.places import OF_NO_DRAFT, Place
 
 Signed = tuple[bool, Place]
 Node = tuple[Signed, ...]
 
 ANYTHING: Node = ()
-NEVER: Node = ((True, Place(False, "", Resource("", False, "", 0))),)
-MAX_CASES = 1_000
-Cube = TypeVar("Cube")
+NEVER: Node = ((True, Place(False, OF_NO_DRAFT)),)
 
 
 def both(left: Node, right: Node) -> Node:
     """What satisfies both nodes; NEVER where they contradict each other on the face of it."""
+    if not right or left == right:
+        return left
+    if not left:
+        return right
     if left == NEVER or right == NEVER:
         return NEVER
     merged = dict.fromkeys(left + right)
@@ -82,14 +82,29 @@ def overlap(left: Region, right: Region) -> Region | None:
     return None if any((not sign, keys) in joined for sign, keys in joined) else joined
 
 
+def regions_without(part: Region, away: Region) -> list[Region]:
+    """Disjoint regions that make up what is in `part` and not in `away`."""
+    pieces: list[Region] = []
+    for sign, keys in sorted(away - part, key=lambda signed: signed[1].label):
+        if (not sign, keys) in part:
+            return [*pieces, part]
+        pieces.append(part | {(not sign, keys)})
+        part |= {(sign, keys)}
+    return pieces if not any((not sign, keys) in part for sign, keys in away) else [part]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Contains:
-    """From index `start` on, at least `least` and at most `most` items satisfy `item`."""
+    """From index `start` on, at least `least` and at most `most` items satisfy `item`.
+
+    Where it `evaluates`, those that do are evaluated for unevaluatedItems.
+    """
 
     item: Node
     least: int = 1
     most: int | None = None
     start: int = 0
+    evaluates: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,6 +124,9 @@ class ArrayCube:
         return self.prefix[index] if index < len(self.prefix) else self.rest
 
 
+PLAIN_OTHERS: tuple[tuple[Region, Node], ...] = ((EVERY_KEY, ANYTHING),)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ObjectCube:
     """Objects by name.
@@ -118,7 +136,7 @@ class ObjectCube:
     """
 
     named: dict[str, Node] = field(default_factory=dict)
-    others: tuple[tuple[Region, Node], ...] = ((EVERY_KEY, ANYTHING),)
+    others: tuple[tuple[Region, Node], ...] = PLAIN_OTHERS
     required: dict[str, None] = field(default_factory=dict)
     least: int = 0
     most: int | None = None
@@ -145,11 +163,13 @@ class Texts:
 def texts_of(members: Iterable[str]) -> Texts:
     """Exactly these strings."""
     found = tuple(dict.fromkeys(members))
+    if not found:
+        return NO_TEXTS
     return Texts(ir.Literals(tuple(m.encode() for m in found)), found)
 
 
 ANY_TEXTS = Texts(regular.ANY_TEXT)
-NO_TEXTS = texts_of(())
+NO_TEXTS = Texts(ir.Literals(()), ())
 NO_NUMBERS = NumberSet()
 
 
@@ -166,183 +186,25 @@ class Shape:
 
 
 NONE = Shape()
-ANY = Shape(True, frozenset((False, True)), NumberSet.every(), ANY_TEXTS, (ArrayCube(),),
+ANY = Shape(True, frozenset((False, True)), EVERY_NUMBER, ANY_TEXTS, (ArrayCube(),),
             (ObjectCube(),))  # fmt: skip
 
 
-def meet(left: Shape, right: Shape) -> Shape:
-    """The values of both; BudgetExceeded where that takes more than MAX_CASES cubes of a kind."""
-    if left is ANY or right is NONE:
-        return right
-    if right is ANY or left is NONE:
-        return left
-    return Shape(
-        left.null and right.null,
-        left.booleans & right.booleans,
-        left.numbers.meet(right.numbers),
-        _meet_texts(left.strings, right.strings),
-        _products(left.arrays, right.arrays, _meet_arrays),
-        _products(left.objects, right.objects, _meet_objects),
-    )
+def only_numbers(numbers: NumberSet) -> Shape:
+    """All values but other numbers."""
+    return Shape(True, ANY.booleans, numbers, ANY_TEXTS, ANY.arrays, ANY.objects)
 
 
-def join(shapes: Iterable[Shape]) -> Shape:
-    """The values of any."""
-    parts = [shape for shape in shapes if shape is not NONE]
-    if len(parts) == 1:
-        return parts[0]
-    annotated = any(map(_annotated, parts))
-    if any(part is ANY for part in parts) and not annotated:
-        return ANY
-    numbers, strings = NumberSet(), NO_TEXTS
-    for part in parts:
-        numbers = numbers.join(part.numbers)
-        strings = _join_texts(strings, part.strings)
-    return Shape(
-        any(part.null for part in parts),
-        frozenset().union(*(part.booleans for part in parts)),
-        numbers,
-        strings,
-        _joined([part.arrays for part in parts], ANY.arrays[0], annotated),
-        _joined([part.objects for part in parts], ANY.objects[0], annotated),
-    )
+def only_strings(strings: Texts) -> Shape:
+    """All values but other strings."""
+    return Shape(True, ANY.booleans, EVERY_NUMBER, strings, ANY.arrays, ANY.objects)
 
 
-def _annotated(shape: Shape) -> bool:
-    return any(cube.seen != 0 for cube in shape.arrays) or any(
-        cube.seen_names or cube.seen_regions for cube in shape.objects
-    )
+def only_arrays(*arrays: ArrayCube) -> Shape:
+    """All values but other arrays."""
+    return Shape(True, ANY.booleans, EVERY_NUMBER, ANY_TEXTS, arrays, ANY.objects)
 
 
-def _joined(groups: list[tuple[Cube, ...]], whole: Cube, annotated: bool) -> tuple[Cube, ...]:
-    cubes = tuple(dict.fromkeys(cube for group in groups for cube in group))
-    if whole in cubes and not annotated:
-        return (whole,)
-    return _bounded(cubes)
-
-
-def merged_absence(cubes: tuple[ObjectCube, ...]) -> tuple[ObjectCube, ...]:
-    """The same union, where "absent" and "present and such" become "such, if present"."""
-    absent = {_lone(cube) for cube in cubes if not cube.required}
-    found: dict[ObjectCube, None] = {}
-    covered: set[str] = set()
-    for cube in cubes:
-        name = _lone(cube)
-        if name in cube.required and name in absent and cube.named[name] != NEVER:
-            covered.add(name)
-            cube = ObjectCube(cube.named)
-        found[cube] = None
-    return tuple(
-        c for c in found if c.required or _lone(c) not in covered or NEVER not in c.named.values()
-    )
-
-
-def _lone(cube: ObjectCube) -> str | None:
-    """The only property of which the cube says anything, if there is just one."""
-    plain = cube.others == ANY.objects[0].others and not cube.witnesses
-    if not plain or cube.least or cube.most is not None or len(cube.named) != 1:
-        return None
-    (name,) = cube.named
-    value_is_told = cube.required or cube.named[name] == NEVER
-    return name if value_is_told else None
-
-
-def _bounded(cubes: tuple[Cube, ...]) -> tuple[Cube, ...]:
-    if len(cubes) > MAX_CASES:
-        raise BudgetExceeded(f"the schema has more than {MAX_CASES} cases", pointer="")
-    return cubes
-
-
-def _products(
-    left: tuple[Cube, ...], right: tuple[Cube, ...], combine: Callable[[Cube, Cube], Cube | None]
-) -> tuple[Cube, ...]:
-    found: list[Cube] = []
-    for a in left:
-        for b in right:
-            cube = combine(a, b)
-            if cube is not None:
-                found.append(cube)
-        _bounded(tuple(found))
-    return tuple(found)
-
-
-def _meet_texts(left: Texts, right: Texts) -> Texts:
-    if left == ANY_TEXTS:
-        return right
-    if right == ANY_TEXTS or left == right:
-        return left
-    if left.members is not None and right.members is not None:
-        other = set(right.members)
-        return texts_of(member for member in left.members if member in other)
-    if right.members is not None:
-        left, right = right, left
-    if left.members is not None:
-        return texts_of(m for m in left.members if regular.holds(right.expression, m))
-    both = ir.intersection(left.expression, right.expression)
-    return NO_TEXTS if both == ir.NOTHING else Texts(both)
-
-
-def _join_texts(left: Texts, right: Texts) -> Texts:
-    if left.members is not None and right.members is not None:
-        return texts_of(left.members + right.members)
-    if ANY_TEXTS in (left, right):
-        return ANY_TEXTS
-    if right == NO_TEXTS:
-        return left
-    return right if left == NO_TEXTS else Texts(ir.choice(left.expression, right.expression))
-
-
-def least_of(left: int | None, right: int | None) -> int | None:
-    """The stricter of two upper limits; None: no limit."""
-    if left is None or right is None:
-        return right if left is None else left
-    return min(left, right)
-
-
-def _meet_arrays(left: ArrayCube, right: ArrayCube) -> ArrayCube | None:
-    length = max(len(left.prefix), len(right.prefix))
-    prefix = tuple(both(left.at(i), right.at(i)) for i in range(length))
-    least, most = max(left.least, right.least), least_of(left.most, right.most)
-    for index, item in enumerate(prefix):
-        if item == NEVER:
-            most = least_of(most, index)
-            break
-    rest = both(left.rest, right.rest)
-    if rest == NEVER:
-        most = least_of(most, length)
-    if most is not None and most < least:
-        return None
-    return ArrayCube(
-        prefix, rest, least, most,
-        left.contains + right.contains,
-        left.unique or right.unique,
-        None if left.seen is None or right.seen is None else max(left.seen, right.seen),
-    )  # fmt: skip
-
-
-def _meet_objects(left: ObjectCube, right: ObjectCube) -> ObjectCube | None:
-    names = dict.fromkeys([*left.named, *right.named])
-    named = {name: both(left.at(name), right.at(name)) for name in names}
-    required = left.required | right.required
-    if any(named.get(name) == NEVER for name in required):
-        return None
-    least, most = max(left.least, right.least), least_of(left.most, right.most)
-    if most is not None and max(least, len(required)) > most:
-        return None
-    others: list[tuple[Region, Node]] = []
-    for region, node in left.others:
-        for other_region, other_node in right.others:
-            shared = overlap(region, other_region)
-            if shared is not None:
-                others.append((shared, both(node, other_node)))
-    return replace(
-        left,
-        named=named,
-        others=tuple(others),
-        required=required,
-        least=least,
-        most=most,
-        witnesses=left.witnesses + right.witnesses,
-        seen_names=left.seen_names | right.seen_names,
-        seen_regions=left.seen_regions | right.seen_regions,
-    )
+def only_objects(*objects: ObjectCube) -> Shape:
+    """All values but other objects."""
+    return Shape(True, ANY.booleans, EVERY_NUMBER, ANY_TEXTS, ANY.arrays, objects)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lipogram.grammars.json_schema.document import Place
+from lipogram.grammars.json_schema.places import Place
 from lipogram.grammars.json_schema.shapes import (
+    ANY,
     EVERY_KEY,
+    NONE,
     ArrayCube,
     Node,
     ObjectCube,
@@ -16,6 +18,7 @@ from lipogram.grammars.json_schema.shapes import (
     both,
     in_region,
     node,
+    regions_without,
 )
 
 if TYPE_CHECKING:
@@ -23,10 +26,17 @@ if TYPE_CHECKING:
 
 
 def unseen(shape: Shape) -> Shape:
-    """The same values, with nothing evaluated: `not` keeps no annotations."""
+    """The same values, with nothing evaluated: what a value fails says nothing of it."""
+    if shape is ANY or shape is NONE:
+        return shape
     return replace(
         shape,
-        arrays=tuple(replace(cube, seen=0) for cube in shape.arrays),
+        arrays=tuple(
+            replace(
+                cube, seen=0, contains=tuple(replace(c, evaluates=False) for c in cube.contains)
+            )
+            for cube in shape.arrays
+        ),
         objects=tuple(
             replace(cube, seen_names=frozenset(), seen_regions=frozenset())
             for cube in shape.objects
@@ -50,7 +60,7 @@ def _closed_object(cube: ObjectCube, rest: Node) -> ObjectCube:
     for region, value in cube.others:
         left = [region]
         for seen_region in cube.seen_regions:
-            left = [piece for part in left for piece in _difference(part, seen_region)]
+            left = [piece for part in left for piece in regions_without(part, seen_region)]
         done = [region] if not left else _remainder(region, left)
         others.extend((part, value) for part in done)
         others.extend((part, both(value, rest)) for part in left)
@@ -59,21 +69,10 @@ def _closed_object(cube: ObjectCube, rest: Node) -> ObjectCube:
     return replace(cube, named=named, others=tuple(others), seen_regions=frozenset({EVERY_KEY}))
 
 
-def _difference(part: Region, away: Region) -> list[Region]:
-    """Disjoint regions that make up what is in `part` and not in `away`."""
-    pieces: list[Region] = []
-    for sign, keys in away - part:
-        if (not sign, keys) in part:
-            return [*pieces, part]
-        pieces.append(part | {(not sign, keys)})
-        part |= {(sign, keys)}
-    return pieces if not any((not sign, keys) in part for sign, keys in away) else [part]
-
-
 def _remainder(whole: Region, without: list[Region]) -> list[Region]:
     left = [whole]
     for away in without:
-        left = [piece for part in left for piece in _difference(part, away)]
+        left = [piece for part in left for piece in regions_without(part, away)]
     return left
 
 
@@ -82,14 +81,14 @@ def unevaluated_items(schemas: Schemas, place: Place, shape: Shape) -> Shape:
     rest = node(True, schemas.document.child(place, "unevaluatedItems"))
     cubes: list[ArrayCube] = []
     for cube in shape.arrays:
-        if cube.contains and place.draft != 2019:
-            place.refuse("unevaluatedItems", "not compiled next to contains")
         if cube.seen is not None:
+            counted = [c.item for c in cube.contains if c.evaluates]
+            left = schemas.either((*counted, rest)) if counted else rest
             prefix = tuple(
-                item if index < cube.seen else both(item, rest)
+                item if index < cube.seen else both(item, left)
                 for index, item in enumerate(cube.prefix)
             )
             prefix += (cube.rest,) * (cube.seen - len(prefix))
-            cube = replace(cube, prefix=prefix, rest=both(cube.rest, rest), seen=None)
+            cube = replace(cube, prefix=prefix, rest=both(cube.rest, left), seen=None)
         cubes.append(cube)
     return replace(shape, arrays=tuple(cubes))

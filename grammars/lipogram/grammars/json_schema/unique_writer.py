@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from lipogram.grammars import ir
 from lipogram.grammars.errors import Unsupported
+from lipogram.grammars.json_schema.algebra import meet
 from lipogram.grammars.json_schema.distinct import CLASSES, of_class
 from lipogram.grammars.json_schema.numbers import NumberSet
 from lipogram.grammars.json_schema.shapes import (
@@ -19,7 +20,6 @@ from lipogram.grammars.json_schema.shapes import (
     ObjectCube,
     Shape,
     Texts,
-    meet,
     texts_of,
 )
 from lipogram.grammars.json_schema.text import CANONICAL
@@ -232,11 +232,20 @@ class UniqueWriter:
             for value in used
             if value.numbers != NO_NUMBERS
         ]
-        if not ir.is_regular(written):
+        if _takes_rules(written):
             # Remainders take rules, of which no class can be made.
             return [] if others else [written]
         facts = (written, _PLAIN_NUMBER, *others)
         return [ir.Intersection((*facts, of_class(number))) for number in range(CLASSES)]
+
+
+def _takes_rules(expression: ir.Expression) -> bool:
+    match expression:
+        case ir.Sequence(items) | ir.Choice(items) | ir.Intersection(items):
+            return any(map(_takes_rules, items))
+        case ir.Repeat(item) | ir.Complement(item):
+            return _takes_rules(item)
+    return isinstance(expression, ir.Reference)
 
 
 def _is_more_than_strings(shape: Shape) -> bool:

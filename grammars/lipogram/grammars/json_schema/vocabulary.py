@@ -1,17 +1,26 @@
-"""Which keywords there are, and what is not one of them but was surely meant to be."""
+"""Which keywords the drafts have, and what is not one of them but was surely meant to be."""
 
 from __future__ import annotations
 
-from lipogram.grammars.json_schema.document import Place
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
-_RESTRICTING = """
-    $ref $dynamicRef $recursiveRef type enum const multipleOf maximum exclusiveMaximum minimum
-    exclusiveMinimum maxLength minLength pattern maxItems minItems uniqueItems maxContains
-    minContains contains items prefixItems additionalItems maxProperties minProperties required
-    dependentRequired dependentSchemas dependencies properties patternProperties
-    additionalProperties propertyNames unevaluatedItems unevaluatedProperties allOf anyOf oneOf
-    not if then else format
+_SINCE_DRAFT_4 = """
+    $ref type enum multipleOf maximum exclusiveMaximum minimum exclusiveMinimum maxLength minLength
+    pattern maxItems minItems uniqueItems items additionalItems maxProperties minProperties
+    required dependencies properties patternProperties additionalProperties allOf anyOf oneOf not
+    format
 """
+_ADDED = {
+    6: "const contains propertyNames",
+    7: "if then else contentEncoding contentMediaType",
+    2019: """$recursiveRef dependentRequired dependentSchemas unevaluatedItems
+             unevaluatedProperties minContains maxContains""",
+    2020: "$dynamicRef prefixItems",
+}
+_REMOVED = {2020: "additionalItems $recursiveRef"}
 _ORGANISING = """
     $schema $id id $anchor $dynamicAnchor $recursiveAnchor $vocabulary $comment $defs definitions
 """
@@ -19,21 +28,74 @@ _DESCRIBING = """
     title description default examples example readOnly writeOnly deprecated contentEncoding
     contentMediaType contentSchema
 """
-ASSERTIONS = frozenset(_RESTRICTING.split())
-KEYWORDS = ASSERTIONS | frozenset(_ORGANISING.split())
-ANNOTATIONS = frozenset(_DESCRIBING.split())
+ANNOTATIONS = frozenset(_ORGANISING.split()) | frozenset(_DESCRIBING.split())
 # Of draft 3: these would restrict the values, and no later draft knows them.
-RETIRED = {"divisibleBy": "multipleOf", "disallow": "not"}
+_RETIRED = {"divisibleBy": "multipleOf", "disallow": "not"}
+_VOCABULARIES = {
+    "core": "$ref $dynamicRef $recursiveRef",
+    "applicator": """prefixItems items additionalItems contains additionalProperties properties
+        patternProperties dependentSchemas dependencies propertyNames if then else allOf anyOf
+        oneOf not""",
+    "unevaluated": "unevaluatedItems unevaluatedProperties",
+    "validation": """type const enum multipleOf maximum exclusiveMaximum minimum exclusiveMinimum
+        maxLength minLength pattern maxItems minItems uniqueItems maxContains minContains
+        maxProperties minProperties required dependentRequired""",
+    "meta-data": "",
+    "format": "format",
+    "format-annotation": "format",
+    "format-assertion": "format",
+    "content": "contentEncoding contentMediaType",
+}
+_BASES = ("https://json-schema.org/draft/2019-09/vocab/",
+          "https://json-schema.org/draft/2020-12/vocab/")  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """A draft and those of its keywords that count; draft 0: none declared, all are understood."""
+
+    draft: int
+    keywords: frozenset[str]
+
+
+@lru_cache(maxsize=8)
+def of_draft(draft: int) -> Dialect:
+    """A draft with all of its keywords."""
+    found = set(_SINCE_DRAFT_4.split())
+    for added, keywords in _ADDED.items():
+        if draft == 0 or added <= draft:
+            found |= set(keywords.split())
+    for removed, keywords in _REMOVED.items():
+        if draft >= removed:
+            found -= set(keywords.split())
+    return Dialect(draft, frozenset(found))
+
+
+def restricted(dialect: Dialect, vocabularies: Mapping[str, Any]) -> Dialect | str:
+    """A dialect with the keywords of some vocabularies only; what is not known but required."""
+    found: set[str] = set()
+    for uri, required in vocabularies.items():
+        base = next((base for base in _BASES if uri.startswith(base)), None)
+        keywords = _VOCABULARIES.get(uri.removeprefix(base)) if base else None
+        if keywords is not None:
+            found |= set(keywords.split())
+        elif required:
+            return uri
+    return Dialect(dialect.draft, dialect.keywords & found)
+
+
+EVERY_DRAFT = of_draft(0)
+
+
+@lru_cache(maxsize=1024)
 def looks_like(keyword: str) -> str | None:
     """The keyword that restricts values and that this one is a misspelling of, if any."""
-    if keyword in RETIRED:
-        return RETIRED[keyword]
+    if keyword in _RETIRED:
+        return _RETIRED[keyword]
     if not keyword.isascii() or not keyword.isalpha():
         return None
     lowered = keyword.lower()
-    for known in sorted(ASSERTIONS):
+    for known in sorted(EVERY_DRAFT.keywords):
         if lowered == known.lower():
             return known
         if len(known) > 5 and abs(len(known) - len(lowered)) <= 1 and _one_off(lowered, known):
@@ -54,10 +116,3 @@ def _one_off(word: str, known: str) -> bool:
         or rest[1:] == known_rest
         or (rest[:2] == known_rest[1::-1] and rest[2:] == known_rest[2:])
     )
-
-
-def structural(place: Place) -> None:
-    """Raises GrammarError where the parts of a schema that only organise it are malformed."""
-    for keyword in ("$defs", "definitions"):
-        if not isinstance(place.value.get(keyword, {}), dict):
-            raise place.error("an object of schemas", keyword)

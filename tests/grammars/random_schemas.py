@@ -46,8 +46,8 @@ def schema(chooser, dialect=DRAFT_2020):
         found = _without(whole, ("exclusiveMinimum", "exclusiveMaximum", "items"))
     if "2019-09" in dialect:
         # Here `jsonschema` takes what contains has matched for evaluated, which only 2020-12 says,
-        # and what additionalProperties has looked at for unevaluated, which no draft says.
-        found = _without(found, ("contains", "additionalProperties"))
+        # and what schemas for all properties have looked at for unevaluated, which no draft says.
+        found = _without(found, ("contains", "unevaluatedProperties"))
     return found
 
 

@@ -45,8 +45,9 @@ def schema(chooser, dialect=DRAFT_2020):
         whole = {"not": {}} if found is False else found if isinstance(found, dict) else {}
         found = _without(whole, ("exclusiveMinimum", "exclusiveMaximum", "items"))
     if "2019-09" in dialect:
-        # `jsonschema` takes what contains has matched for evaluated, which only 2020-12 says.
-        found = _without(found, ("contains",))
+        # Here `jsonschema` takes what contains has matched for evaluated, which only 2020-12 says,
+        # and what schemas for all properties have looked at for unevaluated, which no draft says.
+        found = _without(found, ("contains", "unevaluatedProperties"))
     return found
 
 

@@ -12,18 +12,6 @@ import pytest
 from laws.munch import Munch
 from lipogram.grammars import BudgetExceeded, GrammarError, Unsupported, compile, ir, lark
 
-
-def _honours_lexemes():
-    a = ir.Literal(b"a")
-    rules = {"start": ir.Sequence((ir.Reference("x"), a)), "x": ir.Repeat(a, 1)}
-    grammar = ir.Grammar(rules, "start", lexemes=frozenset({"x"}))
-    return not compile(grammar).accepts(b"aa")
-
-
-needs_munch = pytest.mark.skipif(
-    not _honours_lexemes(), reason="the engine reads Grammar.lexemes as ordinary rules"
-)
-
 # grammar: {text: verdict}
 GREEDY = {
     'start: "a" /[a-z]*/ "b"': {"ab": "member", "aab": "begun", "abb": "begun"},
@@ -69,7 +57,6 @@ def test_greedy_is_what_llguidance_does(grammar, verdicts):
     assert {text: munch.verdict(text.encode()) for text in verdicts} == verdicts
 
 
-@needs_munch
 @pytest.mark.parametrize(("grammar", "verdicts"), GREEDY.items(), ids=GREEDY)
 def test_greedy_texts_are_accepted(grammar, verdicts):
     automaton = compile(lark.parse(grammar, lexing="greedy"))
@@ -99,7 +86,6 @@ def _random_grammar(chance):
     return "\n".join(lines) + ('\n%ignore " "' if chance.random() < 0.3 else "")
 
 
-@needs_munch
 @pytest.mark.parametrize("seed", range(60))
 def test_random_grammars_are_munched(seed):
     chance = random.Random(seed)
@@ -228,7 +214,6 @@ def test_what_cannot_be_munched_is_refused():
         lark.parse(f'start: C0\n{doubling}C40: "x"', lexing="greedy")
 
 
-@needs_munch
 @pytest.mark.parametrize(
     ("grammar", "warning"),
     [
@@ -243,7 +228,6 @@ def test_dead_ends_are_reported(grammar, warning):
     assert warning in lark.parse(grammar, lexing="greedy").report.warnings
 
 
-@needs_munch
 def test_greedy_without_dead_ends_has_no_such_warning():
     grammar = 'start: (NAME "=" INT ";")+\nNAME: /[a-z]+/\nINT: /[0-9]+/\n%ignore " "'
     assert lark.parse(grammar, lexing="greedy").report.warnings == ()

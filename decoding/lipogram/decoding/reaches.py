@@ -27,11 +27,14 @@ from lipogram.grammars.engine.layout import (
     EDGE_END,
     EDGE_START,
     EDGES,
+    EDGES_ONLY,
     EMPTY,
+    FIRSTS,
     FRAME_WIDTH,
     FRAMES,
     HASHES,
     ITEMS,
+    NODE_COUNT,
     NOTHING,
     OP,
     R_FLAGS,
@@ -67,7 +70,17 @@ from lipogram.grammars.engine.memory import (
     reserve,
     store,
 )
-from lipogram.grammars.engine.nodes import field, has_byte, is_nullable, mask_word, mixed, sort_list
+from lipogram.grammars.engine.nodes import (
+    choice,
+    cons,
+    field,
+    has_byte,
+    is_nullable,
+    mask_word,
+    mixed,
+    push_option,
+    sort_list,
+)
 from lipogram.grammars.engine.programs import body_of
 from lipogram.grammars.engine.states import residual_state, row_of
 
@@ -106,6 +119,8 @@ SEEN: Final = 39  # [., 2]
 PARTS: Final = 40
 LEFT_OUT: Final = 41  # [., 2] ranges of nodes
 OWN: Final = 42  # [., 4] frames of rules that are called within a mask
+OWN_SLOTS: Final = 44
+REGION_BYTES: Final = 45  # [., 4] words: the bytes by which a region goes on
 LINKS: Final = 43  # [., 3] a pair, the next in its list
 
 _COUNTERS: Final = 128
@@ -331,6 +346,14 @@ def _index_region(v: Memory, region: int) -> int:
             child = get(v, SKIP, child)
     v[CHILD_COUNT] = place + 257 + total
     put(v, REGION_ROWS, at + G_INDEX, place + 1)
+    reserve(v, REGION_BYTES, 32 * (region + 1))
+    for index in range(4):
+        word = np.uint64(0)
+        for bit in range(64):
+            byte = 64 * index + bit
+            if get(v, CHILDREN, place + byte) < get(v, CHILDREN, place + byte + 1):
+                word |= np.uint64(1) << np.uint64(bit)
+        put_word(v, REGION_BYTES, 4 * region + index, word)
     return place  # type: ignore[no-any-return]
 
 
@@ -920,8 +943,52 @@ def reach_of(m: Memory, v: Memory, node: int, region: int) -> int:
 
 
 @kernel
-def _push_part(v: Memory, node: int, frame: int, region: int, count: int, generation: int) -> int:
-    """Append a part to TODO unless it is there; the new count."""
+def first_bytes(m: Memory, node: int, index: int) -> np.uint64:
+    """A word of the set of bytes that a residual which is not empty can go on by."""
+    reserve(m, FIRSTS, 32 * m[NODE_COUNT])
+    at = 4 * node
+    known = np.uint64(0)
+    for word in range(4):
+        known |= get_word(m, FIRSTS, at + word)
+    if known == np.uint64(0):
+        row = 256 * (row_of(m, residual_state(m, node)) >> 1)
+        reserve(m, FIRSTS, 32 * m[NODE_COUNT])
+        for byte in range(256):
+            if get(m, ROWS, row + byte):
+                bits = get_word(m, FIRSTS, at + (byte >> 6))
+                put_word(m, FIRSTS, at + (byte >> 6), bits | np.uint64(1) << np.uint64(byte & 63))
+    return get_word(m, FIRSTS, at + index)
+
+
+@kernel
+def edges_only(m: Memory, node: int) -> int:
+    """A derived residual without the rules that it may begin with."""
+    reserve(m, EDGES_ONLY, 4 * m[NODE_COUNT])
+    known = get(m, EDGES_ONLY, node)
+    if known:
+        return known - 1
+    count = 0
+    for index in range(field(m, node, EDGE_START) - 1, field(m, node, EDGE_END)):
+        edge = cons(m, get(m, EDGES, 2 * index), get(m, EDGES, 2 * index + 1))
+        count = push_option(m, count, edge)
+    found = choice(m, count)
+    reserve(m, EDGES_ONLY, 4 * m[NODE_COUNT])
+    put(m, EDGES_ONLY, node, found + 1)
+    return found
+
+
+@kernel
+def _push_part(
+    m: Memory, v: Memory, node: int, frame: int, region: int, count: int, generation: int
+) -> int:
+    """Append a part to TODO unless it is there or allows nothing; the new count."""
+    if region != WHOLE and not is_nullable(m, node):
+        _index_region(v, region)
+        nothing = np.uint64(0)
+        for index in range(4):
+            nothing |= first_bytes(m, node, index) & get_word(v, REGION_BYTES, 4 * region + index)
+        if nothing == np.uint64(0):
+            return count
     if capacity(v, SEEN) < 16 * (count + 1):
         reserve(v, SEEN, 32 * (count + 1) + 1024)
         clear(v, SEEN)
@@ -960,7 +1027,7 @@ def _return(m: Memory, v: Memory, frame: int, region: int, count: int, generatio
         at = frame * FRAME_WIDTH
         for index in range(get(m, FRAMES, at), get(m, FRAMES, at + CALLER_END)):
             rest, caller = get(m, CALLERS, 2 * index), get(m, CALLERS, 2 * index + 1)
-            count = _push_part(v, rest, caller, region, count, generation)
+            count = _push_part(m, v, rest, caller, region, count, generation)
     elif frame < ROOT:
         at = -1 - frame
         entry = get(v, OWN, OWN_WIDTH * at + O_RETURNS)
@@ -972,7 +1039,7 @@ def _return(m: Memory, v: Memory, frame: int, region: int, count: int, generatio
         entry = get(v, OWN, OWN_WIDTH * at + O_CALLERS)
         while entry:
             rest, caller = get(v, LINKS, 3 * entry), get(v, LINKS, 3 * entry + 1)
-            count = _push_part(v, rest, caller, region, count, generation)
+            count = _push_part(m, v, rest, caller, region, count, generation)
             entry = get(v, LINKS, 3 * entry + 2)
     return count
 
@@ -990,13 +1057,34 @@ def _link(v: Memory, head: int, first: int, second: int) -> None:
 
 
 @kernel
-def _own_frame(v: Memory, rule: int, region: int) -> int:
-    """The frame of a rule that is called below a region's nodes; one for all its callers."""
-    for at in range(v[OWN_COUNT]):
-        row = OWN_WIDTH * at
+def _own_slot(v: Memory, rule: int, region: int, generation: int) -> int:
+    size = capacity(v, OWN_SLOTS) // 8
+    slot = (rule * 0x9E3779B1 + region * 0x85EBCA77) & (size - 1)
+    while get(v, OWN_SLOTS, 2 * slot) == generation:
+        row = OWN_WIDTH * get(v, OWN_SLOTS, 2 * slot + 1)
         if get(v, OWN, row) == rule and get(v, OWN, row + O_REGION) == region:
-            return at
+            return slot
+        slot = (slot + 1) & (size - 1)
+    return slot
+
+
+@kernel
+def _own_frame(v: Memory, rule: int, region: int, generation: int) -> int:
+    """The frame of a rule that is called below a region's nodes; one for all its callers."""
     at = v[OWN_COUNT]
+    if capacity(v, OWN_SLOTS) < 16 * (at + 1):
+        reserve(v, OWN_SLOTS, 32 * (at + 1) + 1024)
+        clear(v, OWN_SLOTS)
+        for other in range(at):
+            row = OWN_WIDTH * other
+            slot = _own_slot(v, get(v, OWN, row), get(v, OWN, row + O_REGION), generation)
+            put(v, OWN_SLOTS, 2 * slot, generation)
+            put(v, OWN_SLOTS, 2 * slot + 1, other)
+    slot = _own_slot(v, rule, region, generation)
+    if get(v, OWN_SLOTS, 2 * slot) == generation:
+        return get(v, OWN_SLOTS, 2 * slot + 1)
+    put(v, OWN_SLOTS, 2 * slot, generation)
+    put(v, OWN_SLOTS, 2 * slot + 1, at)
     reserve(v, OWN, 4 * OWN_WIDTH * (at + 1))
     put(v, OWN, OWN_WIDTH * at, rule)
     put(v, OWN, OWN_WIDTH * at + O_REGION, region)
@@ -1013,10 +1101,10 @@ def _call(
     """Go on below the region's nodes with a rule and then the rest; the new count of TODO."""
     body = body_of(m, rule)
     if get(m, RULES, rule * RULE_WIDTH + R_FLAGS) & SKIPPABLE:
-        count = _push_part(v, rest, frame, region, count, generation)
+        count = _push_part(m, v, rest, frame, region, count, generation)
     if rest == EMPTY:
-        return _push_part(v, body, frame, region, count, generation)
-    at = _own_frame(v, rule, region)
+        return _push_part(m, v, body, frame, region, count, generation)
+    at = _own_frame(v, rule, region, generation)
     entry = get(v, OWN, OWN_WIDTH * at + O_CALLERS)
     while entry:
         if get(v, LINKS, 3 * entry) == rest and get(v, LINKS, 3 * entry + 1) == frame:
@@ -1025,17 +1113,17 @@ def _call(
     _link(v, OWN_WIDTH * at + O_CALLERS, rest, frame)
     entry = get(v, OWN, OWN_WIDTH * at + O_RETURNS)
     while entry:
-        count = _push_part(v, rest, frame, get(v, LINKS, 3 * entry), count, generation)
+        count = _push_part(m, v, rest, frame, get(v, LINKS, 3 * entry), count, generation)
         entry = get(v, LINKS, 3 * entry + 2)
-    return _push_part(v, body, -1 - at, region, count, generation)
+    return _push_part(m, v, body, -1 - at, region, count, generation)
 
 
 @kernel
 def find_parts(m: Memory, v: Memory, state: int) -> int:
     """The reaches whose union is what a state allows, to PARTS, each once; their number.
 
-    A residual that can end within a token hands over to those that wait in its frame. One that
-    begins with rules alone is taken apart, so that what they do is found out once for all callers.
+    A residual that can end within a token hands over to those that wait in its frame. One that may
+    begin with rules is taken apart, so that what they do is found out once for all callers.
     """
     v[GENERATION] += 1
     generation = v[GENERATION] & 0x7FFFFFFF
@@ -1044,7 +1132,7 @@ def find_parts(m: Memory, v: Memory, state: int) -> int:
     at = state * STATE_WIDTH
     for index in range(get(m, STATES, at + S_START), get(m, STATES, at + S_END)):
         node, frame = get(m, ITEMS, 2 * index), get(m, ITEMS, 2 * index + 1)
-        count = _push_part(v, node, frame, WHOLE, count, generation)
+        count = _push_part(m, v, node, frame, WHOLE, count, generation)
     while position < count:
         node, frame = get(v, TODO, 3 * position), get(v, TODO, 3 * position + 1)
         region = get(v, TODO, 3 * position + 2)
@@ -1052,13 +1140,15 @@ def find_parts(m: Memory, v: Memory, state: int) -> int:
         burn(m, 4)
         derive(m, node)
         first, last = field(m, node, CALL_START), field(m, node, CALL_END)
-        if first < last and field(m, node, EDGE_START) > field(m, node, EDGE_END):
+        if first < last:
             if is_nullable(m, node):
                 count = _return(m, v, frame, region, count, generation)
             for index in range(first, last):
                 rule, rest = get(m, CALLS, 2 * index), get(m, CALLS, 2 * index + 1)
                 count = _call(m, v, rule, rest, frame, region, count, generation)
-            continue
+            node = edges_only(m, node)
+            if node == NOTHING:
+                continue
         reach = reach_of(m, v, node, region)
         reserve(v, PARTS, 4 * (parts + 1))
         put(v, PARTS, parts, reach)

@@ -93,10 +93,7 @@ def _property_cube(
     if not told and not patterns:
         return ObjectCube(values, ((EVERY_KEY, rest),) if rest else PLAIN_OTHERS)
     none = frozenset((False, keys) for keys in patterns)
-    regions = [
-        (region, rest if region == none else _all_of(region, patterns))
-        for region in parts
-    ]
+    regions = [(region, rest if region == none else _all_of(region, patterns)) for region in parts]
     seen: set[Region] = {frozenset({(True, keys)}) for keys in patterns}
     if others:
         seen.add(none)

@@ -70,7 +70,7 @@ class Budget:
     max_states: int = 100_000
     max_bytes: int = 200 << 20
     max_shortest_bytes: int = 1 << 20
-    max_compile_s: float = 0.6
+    max_compile_s: float = 0.5
     max_step_s: float = 1.0  # for one state's successors: servers expand between requests' steps
 
 

@@ -316,7 +316,7 @@ def _least(m: Memory, node: int) -> int:
 
 @kernel
 def _search(m: Memory, start: int) -> int:
-    """Find a node of known length on a shortest path; notes lengths on the way, or that all is dead.
+    """Find a node of known length on a shortest path; note lengths on the way, or that all is dead.
 
     Returns the node found, NOTHING if there is none; the path to it is in SEARCH.
     """

@@ -168,10 +168,10 @@ def test_properties_that_have_to_come_have_different_names(key_order):
 def test_items_of_known_values_are_unique_however_many():
     values = [f"value {index}" for index in range(300)]
     schema = {"items": {"enum": [*values, 1, 1.0, True]}, "uniqueItems": True, "minItems": 2}
-    automaton = automaton_of({**schema, "maxItems": 100})
-    assert automaton.accepts(json.dumps(values[99::-1]).encode())
+    automaton = automaton_of({**schema, "maxItems": 40})
+    assert automaton.accepts(json.dumps(values[39::-1]).encode())
     assert automaton.accepts(b'[1, true, "value 7"]')
-    assert not automaton.is_live(json.dumps(values[:101])[:-1].encode())
+    assert not automaton.is_live(json.dumps(values[:41])[:-1].encode())
     for text in (b'["value 7"]', b'["value 7", 1, "value 7"]', b"[1, 1]", b"[1, 1.0]"):
         assert not automaton.accepts(text)
 

@@ -10,6 +10,8 @@ import random
 import pytest
 
 from laws.munch import Munch
+from laws.test_masks import allowed
+from lipogram.decoding import Masker, Vocabulary
 from lipogram.grammars import BudgetExceeded, GrammarError, Unsupported, compile, ir, lark
 
 # grammar: {text: verdict}
@@ -98,6 +100,24 @@ def test_random_grammars_are_munched(seed):
         for letters in itertools.product("ab " if "%ignore" in text else "ab", repeat=length):
             member = "".join(letters).encode()
             assert automaton.accepts(member) == (judge.verdict(member) == "member"), member
+
+
+def test_masks_are_munched():
+    tokens = ["".join(t) for n in (1, 2, 3, 4) for t in itertools.product("ab ", repeat=n)]
+    vocabulary = Vocabulary.from_tokens([b"", *(t.encode() for t in tokens)], eos_ids=(0,))
+    for seed in range(60):
+        chance = random.Random(seed)
+        grammar = lark.parse(_random_grammar(chance), lexing="greedy")
+        masker = Masker(compile(grammar), vocabulary)
+        state, judge, text = masker.start(), Munch(grammar), b""
+        for _ in range(3):
+            going = {i for i in range(1, len(tokens) + 1)
+                     if judge.verdict(text + vocabulary.tokens[i]) != "no"}  # fmt: skip
+            assert allowed(masker, state) - {0} == going, (seed, text)
+            if not going:
+                break
+            token = chance.choice(sorted(going))
+            state, text = masker.step(state, token), text + vocabulary.tokens[token]
 
 
 def test_greedy_is_a_subset():

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from laws.generator import cases
 from laws.oracle import AB, Oracle, random_regular
 from laws.test_masks import allowed
 from lipogram.decoding.masking import Masker
@@ -103,7 +104,7 @@ def _words(length: int) -> list[tuple[int, ...]]:
     return words
 
 
-@pytest.mark.parametrize("block", range(20))
+@pytest.mark.parametrize("block", cases(8))
 def test_runs_are_what_their_definition_says(block: int) -> None:
     shared = {"dead": ir.Sequence((A, ir.Reference("dead"))), "maybe": ir.optional(B)}
     alive = 0

@@ -1032,8 +1032,11 @@ def _return(m: Memory, v: Memory, frame: int, region: int, count: int, generatio
             count = _push_part(m, v, rest, caller, region, count, generation)
     elif frame < ROOT:
         at = -1 - frame
+        if get(v, OWN, OWN_WIDTH * at + O_REGION) == region:
+            return count  # a rule that may be empty is skipped where it is called
         entry = get(v, OWN, OWN_WIDTH * at + O_RETURNS)
         while entry:
+            burn(m, 1)
             if get(v, LINKS, 3 * entry) == region:
                 return count
             entry = get(v, LINKS, 3 * entry + 2)
@@ -1109,6 +1112,7 @@ def _call(
     at = _own_frame(v, rule, region, generation)
     entry = get(v, OWN, OWN_WIDTH * at + O_CALLERS)
     while entry:
+        burn(m, 1)
         if get(v, LINKS, 3 * entry) == rest and get(v, LINKS, 3 * entry + 1) == frame:
             return count
         entry = get(v, LINKS, 3 * entry + 2)

@@ -70,7 +70,7 @@ class Budget:
     max_states: int = 100_000
     max_bytes: int = 200 << 20
     max_shortest_bytes: int = 1 << 20
-    max_compile_s: float = 2.0
+    max_compile_s: float = 0.5
     max_step_s: float = 1.0  # for one state's successors: servers expand between requests' steps
 
 
@@ -97,7 +97,8 @@ class Automaton:
         self.lock = threading.RLock()
         self._budget = budget
         coder = Coder(grammar, budget.max_depth)
-        memory = self.memory = new_memory(budget.max_bytes, _PAGES)
+        pages = _PAGES if budget.max_bytes >= sum(_PAGES.values()) else None
+        memory = self.memory = new_memory(budget.max_bytes, pages)
         memory[MAX_NODES], memory[MAX_STATES] = budget.max_nodes, budget.max_states
         memory[NONCE], memory[SECRET] = secrets.randbits(62), _SECRET
         memory[FUEL] = int(budget.max_compile_s * _WORK_PER_S)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin
 
-from lipogram.grammars.errors import GrammarError, Unsupported
+from lipogram.grammars.errors import BudgetExceeded, GrammarError, Unsupported
 from lipogram.grammars.json_schema.loading import load
 from lipogram.grammars.json_schema.places import (
     OF_NO_DRAFT,
@@ -26,6 +26,7 @@ from lipogram.grammars.json_schema.vocabulary import (
 )
 
 MAX_PROPERTIES = 5_000
+MAX_INVENTED = 10_000
 
 _DRAFTS = {
     "http://json-schema.org/draft-04/schema": 4,
@@ -235,6 +236,11 @@ class Document:
         within = f"{place.pointer}/{keyword}"
         key = (id(place.resource), within)
         if key not in self._invented:
+            if len(self._invented) == MAX_INVENTED:
+                raise BudgetExceeded(
+                    f"constant arrays and objects have more than {MAX_INVENTED} members",
+                    pointer=place.pointer,
+                )
             self._invented[key] = Place(value, OF_NO_DRAFT, within=within)
         return self._invented[key]
 

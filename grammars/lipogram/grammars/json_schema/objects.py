@@ -83,6 +83,7 @@ def _property_cube(
     named: dict[str, Place], patterns: dict[KeySet, Place], others: Place | None, told: bool
 ) -> ObjectCube:
     """The objects that satisfy all of it; if `told`, with what is evaluated by that."""
+    parts = _split(patterns)
     values = {name: node(True, schema) for name, schema in named.items()}
     for keys, pattern_schema in patterns.items():
         for name in named:
@@ -92,10 +93,7 @@ def _property_cube(
     if not told and not patterns:
         return ObjectCube(values, ((EVERY_KEY, rest),) if rest else PLAIN_OTHERS)
     none = frozenset((False, keys) for keys in patterns)
-    regions = [
-        (region, rest if region == none else _all_of(region, patterns))
-        for region in _split(patterns)
-    ]
+    regions = [(region, rest if region == none else _all_of(region, patterns)) for region in parts]
     seen: set[Region] = {frozenset({(True, keys)}) for keys in patterns}
     if others:
         seen.add(none)

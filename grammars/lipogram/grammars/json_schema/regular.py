@@ -9,8 +9,9 @@ from lipogram.grammars.automaton import Automaton, Budget, compile
 from lipogram.grammars.errors import BudgetExceeded, EmptyLanguage
 
 ANY_TEXT = ir.Repeat(ir.ANY_CHAR)
-_BUDGET = Budget(max_nodes=20_000, max_states=10_000)
-_SMALL = Budget(max_nodes=3_000, max_states=2_000)
+# Many are kept at once; what asks for more is answered by BudgetExceeded or "not certain".
+_BUDGET = Budget(max_nodes=20_000, max_states=10_000, max_bytes=32 << 20, max_compile_s=0.1)
+_SMALL = Budget(max_nodes=3_000, max_states=2_000, max_bytes=8 << 20, max_compile_s=0.02)
 
 
 @lru_cache(maxsize=512)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from lipogram.grammars import ir
 from lipogram.grammars.errors import BudgetExceeded, Unsupported
 from lipogram.grammars.json_schema import (
     applicators,
@@ -44,6 +45,7 @@ from lipogram.grammars.json_schema.shapes import (
 from lipogram.grammars.json_schema.vocabulary import ANNOTATIONS, EVERY_DRAFT, looks_like
 
 MAX_DEPTH = 60
+MAX_QUESTIONS = 2_000
 _PROOF_DEPTH = 5
 _FEW_CASES = 4
 
@@ -78,6 +80,7 @@ class Schemas:
         self._unions: dict[tuple[Node, ...], Place] = {}
         self._empty: dict[Node, tuple[bool, int]] = {}
         self._depth = 0
+        self._questions = 0
 
     def shape(self, of: Node) -> Shape:
         """The values that satisfy the node."""
@@ -234,10 +237,19 @@ class Schemas:
         if shape.null or shape.booleans or shape.numbers.points or shape.numbers.ranges:
             return False
         return (
-            (shape.strings == NO_TEXTS or regular.is_empty(shape.strings.expression))
+            (shape.strings == NO_TEXTS or self._no_texts(shape.strings.expression))
             and all(self._no_arrays(cube, depth) for cube in shape.arrays)
             and all(self.no_objects(cube, depth) for cube in shape.objects)
         )
+
+    def _no_texts(self, expression: ir.Expression) -> bool:
+        self._questions += 1  # each may take a compilation
+        if self._questions > MAX_QUESTIONS:
+            raise BudgetExceeded(
+                f"whether strings satisfy several schemas is asked more than {MAX_QUESTIONS} times",
+                pointer="",
+            )
+        return regular.is_empty(expression)
 
     def _no_arrays(self, cube: ArrayCube, depth: int) -> bool:
         count = min(cube.least, len(cube.prefix) + 1)

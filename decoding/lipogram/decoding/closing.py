@@ -32,8 +32,8 @@ def fits(masker: Masker, state: State, budget: int) -> bool:
 def closing(masker: Masker, state: State) -> tuple[int, ...] | None:
     """The fewest tokens that spell a shortest completion of the state.
 
-    A vocabulary that lacks some byte or special token may not be able to spell that one: then the fewest tokens to
-    any member, None where there are none or the search takes too long.
+    A vocabulary that lacks some byte or special token may not be able to spell that one: then the
+    fewest tokens to any member, None where there are none or the search takes too long.
     """
     plan = _spelled(masker, masker.automaton.shortest(state))
     return plan if plan is not None else _search(masker, state)

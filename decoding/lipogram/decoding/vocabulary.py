@@ -23,8 +23,8 @@ class Vocabulary:
 
     `tokens[id]` is the token's bytes, b"" where it is special: no text ever matches it. `eos_ids`
     end a text; `mask_id` is an unknown slot of a masked-diffusion model; `specials` names special
-    ids; of grammars' special tokens, each is allowed where its name or `[id]` stands, mask_id
-    excepted. `text_start` is what the tokenizer puts before a text's first byte (SentencePiece's dummy
+    ids: all but `mask_id` are allowed where a grammar has them (`ir.special`), and nowhere else.
+    `text_start` is what the tokenizer puts before a text's first byte (SentencePiece's dummy
     space): `encode` never adds it, whoever begins a text does. Several tokens may share bytes.
     """
 

@@ -14,20 +14,9 @@ from lipogram.decoding.job import Job
 from lipogram.decoding.masking import Masker
 from lipogram.decoding.models.base import CausalModel
 from lipogram.decoding.models.embedded import EmbeddedCausal
-from lipogram.grammars import compile as compile_grammar
-from lipogram.grammars import ir
+from lipogram.grammars.engine.warming import warm_up
 from lipogram.server.errors import ModelNotFound
 from lipogram.server.prompts import ChatTemplate
-
-_WARM_UP = ir.Grammar(
-    {
-        "start": ir.Sequence(
-            (ir.Literal(b"("), ir.Repeat(ir.Reference("inner")), ir.Literal(b")"))
-        ),
-        "inner": ir.Choice((ir.Reference("start"), ir.ANY_CHAR)),
-    },
-    "start",
-)
 
 
 class Decoder(Protocol):
@@ -91,7 +80,7 @@ def _warmed_up(model: CausalModel) -> CausalModel:
 
     Cost: the vocabulary's trie; on the first start ever, compiling the engine's kernels.
     """
-    masker = Masker(compile_grammar(_WARM_UP), model.vocabulary)
+    masker = Masker(warm_up(), model.vocabulary)
     course = Constrained(masker, 64, False)
     for byte in b"((a":
         token = model.vocabulary.spell(bytes([byte]))[0]

@@ -29,9 +29,9 @@ from lipogram.server.compile_messages import (
 from lipogram.server.constraints import Constraint, Source
 
 # Front-ends that build a parser of their own when they are first used.
-_FIRST_TASKS = tuple(
-    Task(Constraint(Source(syntax, definition)))
-    for syntax, definition in (("lark", "start: WORD\n%import common.WORD"), ("json_schema", "{}"))
+_FIRST_TASKS = (
+    Task(Constraint(Source("lark", "start: WORD\n%import common.WORD"))),
+    Task(Constraint(Source("json_schema", "{}"))),
 )
 
 _EXPLORING_SECONDS = 0.05
@@ -115,8 +115,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     mebibytes, seconds = int(sys.argv[1]), float(sys.argv[2])
     warm_up()
-    for task in _FIRST_TASKS:
-        perform(task)
+    for first in _FIRST_TASKS:
+        perform(first)
     limit_memory(mebibytes)
     output.write(encode("ready"))
     output.flush()

@@ -35,6 +35,7 @@ class Masker:
         self.automaton = automaton
         self.vocabulary = vocabulary
         self.has_specials = special_tokens.occur(automaton.grammar)
+        self.has_lexemes = bool(automaton.grammar.lexemes)
         self._reaches = vocabulary.reaches
         self._words = -(-len(vocabulary) // 32)
         self._eos = np.zeros(self._words, np.int32)

@@ -37,6 +37,8 @@ class Masker:
         self.has_specials = special_tokens.occur(automaton.grammar)
         self.has_lexemes = bool(automaton.grammar.lexemes)
         self._reaches = vocabulary.reaches
+        has_lexemes = bool(automaton.grammar.lexemes)
+        self._find_parts = reaches.walk_state if has_lexemes else reaches.find_parts
         self._words = -(-len(vocabulary) // 32)
         self._eos = np.zeros(self._words, np.int32)
         for token in vocabulary.eos_ids:
@@ -107,7 +109,7 @@ class Masker:
             self._reaches.trim()
             automaton.memory[FUEL] = _MASK_WORK
             try:
-                count = reaches.find_parts(automaton.memory, memory, state)
+                count = self._find_parts(automaton.memory, memory, state)
             except MemoryError:
                 raise BudgetExceeded("one mask of the grammar takes too long") from None
             is_complete = automaton.is_complete(state)

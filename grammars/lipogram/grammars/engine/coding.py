@@ -9,6 +9,7 @@ lexemes, whose ends must be seen.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -66,7 +67,7 @@ class Coder:
         self._texts = bytearray()
         self._starts = [0]
         self._registers: dict[int, int] = {}
-        self._shared: dict[int, ir.Expression] = {}
+        self._regular_numbers: dict[int, int] = {}
         self._pending: list[ir.Expression] = []
         self._rule = ""
         for name, body in grammar.rules.items():
@@ -128,9 +129,7 @@ class Coder:
         else:
             self._write_composite(expression, is_named, depth, within)
 
-    def _write_composite(
-        self, expression: ir.Expression, is_named: bool, depth: int, within: bool
-    ) -> None:
+    def _write_composite(self, expression: Any, is_named: bool, depth: int, within: bool) -> None:
         """What has parts: its code is run again, not written again, where it is shared."""
         code = self._code
         register = self._registers.get(id(expression))
@@ -141,42 +140,42 @@ class Coder:
             message = f"the grammar nests expressions deeper than {self._max_depth} levels"
             raise BudgetExceeded(message)
         depth += 1
-        match expression:
-            case ir.Sequence(items):
-                for item in items:
-                    self._write(item, is_named, depth, within)
-                code += (op.JOIN_NAMED if is_named else op.JOIN, len(items))
-            case ir.Choice(options):
-                for option in options:
-                    self._write(option, is_named, depth, within)
-                code += (op.ANY, len(options))
-            case ir.Repeat(item, minimum, maximum):
+        kind = type(expression)
+        if kind is ir.Sequence:
+            for item in expression.items:
                 self._write(item, is_named, depth, within)
-                most = UNBOUNDED if maximum is None else min(maximum, _MAX_COUNT)
-                times = op.TIMES_NAMED if is_named else op.TIMES
-                code += (times, min(minimum, _MAX_COUNT), most)
-            case ir.Members():
-                self._write_members(expression, is_named, depth, within)
-            case ir.Intersection(items) if within:
-                for item in items:
-                    self._write(item, False, depth, within)
-                code += (op.ALL, len(items))
-            case ir.Complement(item) if within:
+            code += (op.JOIN_NAMED if is_named else op.JOIN, len(expression.items))
+        elif kind is ir.Choice:
+            for option in expression.options:
+                self._write(option, is_named, depth, within)
+            code += (op.ANY, len(expression.options))
+        elif kind is ir.Repeat:
+            self._write(expression.item, is_named, depth, within)
+            most = expression.maximum
+            most = UNBOUNDED if most is None else min(most, _MAX_COUNT)
+            times = op.TIMES_NAMED if is_named else op.TIMES
+            code += (times, min(expression.minimum, _MAX_COUNT), most)
+        elif kind is ir.Members:
+            self._write_members(expression, is_named, depth, within)
+        elif not within:
+            code += (op.REGULAR, self._regular(expression))
+        elif kind is ir.Intersection:
+            for item in expression.items:
                 self._write(item, False, depth, within)
-                code.append(op.OTHER)
-            case _:
-                code += (op.REGULAR, self._regular(expression))
+            code += (op.ALL, len(expression.items))
+        else:
+            self._write(expression.item, False, depth, within)
+            code.append(op.OTHER)
         register = self._registers[id(expression)] = len(self._registers)
         code += (op.KEEP, register)
 
     def _regular(self, expression: ir.Expression) -> int:
         """The number of an intersection or complement: it has code of its own."""
-        number = len(self._pending)
-        for known, other in enumerate(self._pending):
-            if other is expression:
-                return known
-        self._pending.append(expression)
-        self._regulars += (0, 0, 0, 0)
+        number = self._regular_numbers.get(id(expression))
+        if number is None:
+            number = self._regular_numbers[id(expression)] = len(self._pending)
+            self._pending.append(expression)
+            self._regulars += (0, 0, 0, 0)
         return number
 
     def _write_literals(self, texts: tuple[bytes, ...]) -> None:

@@ -55,6 +55,8 @@ SPELLING: Final = 48
 OPTIONS: Final = 49
 MEASURING: Final = 50
 VISITED: Final = 51
+FIRSTS: Final = 52  # [N, 4] words: the bytes that a node can go on by, as far as known
+EDGES_ONLY: Final = 53  # [N] one more than the node without its calls; 0: not known
 
 # Columns of NODES.
 NODE_WIDTH: Final = 16

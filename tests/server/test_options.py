@@ -51,6 +51,11 @@ def test_what_the_options_mean(post: Post) -> None:
     assert post("/v1/grammars", syntax="json_schema", definition=date).status_code == 400
     assert samples(post, MUNCH, "lark") == {">>yy", ">>z"}
     assert samples(post, MUNCH, "lark", lexing="greedy") == {">>z"}
+    assert samples(post, 'start: A "b"\nA: /a|ab/', "lark", lexing="greedy") == {"abb"}
+    endless = {"syntax": "lark", "definition": "start: A A\nA: /a+/"}
+    assert post("/v1/grammars", **endless).status_code == 200
+    refused = post("/v1/grammars", **endless, options={"lexing": "greedy"})
+    assert refused.json()["error"]["code"] == "empty_language"
 
 
 @pytest.mark.parametrize(

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from heapq import heappop, heappush
 from typing import Final
 
 import numpy as np
 
 from lipogram.decoding.masking import Masker
 from lipogram.decoding.sampling import unpack
-from lipogram.grammars import Automaton, State, special_tokens
+from lipogram.grammars import State, special_tokens
+from lipogram.grammars.completion import completion
 
 # Tokens tried by a search before it gives up: under a second.
 _SEARCH_LIMIT: Final = 100_000
-# Bytes tried by a search for a text that munch allows.
-_BYTES_LIMIT: Final = 20_000
 
 
 def fits(masker: Masker, state: State, budget: int) -> bool:
@@ -38,32 +36,9 @@ def closing(masker: Masker, state: State) -> tuple[int, ...] | None:
     A vocabulary that lacks some byte or special token may not be able to spell that one: then the
     fewest tokens to any member, None where there are none or the search takes too long.
     """
-    automaton = masker.automaton
-    text = _munched(automaton, state) if masker.has_lexemes else automaton.shortest(state)
+    text = completion(masker.automaton, state)
     plan = None if text is None else _spelled(masker, text)
     return plan if plan is not None else _search(masker, state)
-
-
-def _munched(automaton: Automaton, state: State) -> bytes | None:
-    """A shortest completion under maximal munch, which `shortest` leaves out of account.
-
-    Best first: without munch a completion is never longer. None where the search takes too long.
-    """
-    waiting = [(automaton.shortest_length(state), 0, b"", state)]
-    seen = {state}
-    tried = 0
-    while waiting and tried < _BYTES_LIMIT:
-        _, _, text, current = heappop(waiting)
-        if automaton.is_complete(current):
-            return text
-        for byte in sorted(automaton.next_bytes(current)):
-            tried += 1
-            successor = automaton.step(current, byte)
-            if successor is not None and successor not in seen:
-                seen.add(successor)
-                length = len(text) + 1 + automaton.shortest_length(successor)
-                heappush(waiting, (length, tried, text + bytes([byte]), successor))
-    return None
 
 
 def _spelled(masker: Masker, text: bytes) -> tuple[int, ...] | None:

@@ -45,7 +45,7 @@ def perform(task: Task) -> Compiled | Failed:
     try:
         parsed = combining.parse(task.constraint, task.key_order)
         automaton = compile_grammar(parsed.grammar)
-        shortest = automaton.shortest(automaton.start())
+        shortest = members.shortest(automaton)
         generator = random.Random(task.seed)
         _explore(automaton)
         samples = tuple(

@@ -35,6 +35,7 @@ from lipogram.grammars.engine.layout import (
     HASHES,
     ITEMS,
     NODE_COUNT,
+    NAMELESS,
     NOTHING,
     OP,
     R_FLAGS,
@@ -1119,6 +1120,16 @@ def _call(
 
 
 @kernel
+def _calls_nameless(m: Memory, node: int) -> bool:
+    """Whether a derived residual goes on by calls of nameless rules alone."""
+    for index in range(field(m, node, CALL_START), field(m, node, CALL_END)):
+        rule = get(m, CALLS, 2 * index)
+        if not get(m, RULES, rule * RULE_WIDTH + R_FLAGS) & NAMELESS:
+            return False
+    return field(m, node, EDGE_START) > field(m, node, EDGE_END)
+
+
+@kernel
 def find_parts(m: Memory, v: Memory, state: int) -> int:
     """The reaches whose union is what a state allows, to PARTS, each once; their number.
 
@@ -1140,7 +1151,7 @@ def find_parts(m: Memory, v: Memory, state: int) -> int:
         burn(m, 4)
         derive(m, node)
         first, last = field(m, node, CALL_START), field(m, node, CALL_END)
-        if first < last:
+        if first < last and (region == WHOLE or _calls_nameless(m, node)):
             if is_nullable(m, node):
                 count = _return(m, v, frame, region, count, generation)
             for index in range(first, last):

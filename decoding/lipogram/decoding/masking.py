@@ -37,8 +37,7 @@ class Masker:
         self.has_specials = special_tokens.occur(automaton.grammar)
         self.has_lexemes = bool(automaton.grammar.lexemes)
         self._reaches = vocabulary.reaches
-        has_lexemes = bool(automaton.grammar.lexemes)
-        self._find_parts = reaches.walk_state if has_lexemes else reaches.find_parts
+        self._find_parts = reaches.walk_state if self.has_lexemes else reaches.find_parts
         self._words = -(-len(vocabulary) // 32)
         self._eos = np.zeros(self._words, np.int32)
         for token in vocabulary.eos_ids:

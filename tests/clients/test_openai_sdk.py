@@ -149,3 +149,22 @@ def test_errors_are_the_sdks_own(client: openai.OpenAI) -> None:
         client.completions.create(model="tiny", prompt="x", best_of=3)
     assert caught.value.param == "best_of"
     assert caught.value.type == "invalid_request_error"
+
+
+def test_options_and_special_tokens(client: openai.OpenAI) -> None:
+    rule = {"grammar": 'start: "ab" <|fim_prefix|> "c" <|fim_suffix|>'}
+    reply = client.completions.create(
+        model="tiny", prompt="x", max_tokens=9, extra_body={"structured_outputs": rule}
+    )
+    assert (reply.choices[0].text, reply.choices[0].finish_reason) == ("abc", "stop")
+    assert reply.usage is not None
+    assert 4 <= reply.usage.completion_tokens <= 5
+    named: Any = {"name": "p", "schema": Person.model_json_schema(), "whitespace": "compact"}
+    answer = client.chat.completions.create(
+        model="tiny",
+        messages=MESSAGES,
+        response_format={"type": "json_schema", "json_schema": named},
+    )
+    content = answer.choices[0].message.content
+    assert content is not None
+    assert content == json.dumps(json.loads(content), separators=(",", ":"), ensure_ascii=False)

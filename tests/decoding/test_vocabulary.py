@@ -112,7 +112,7 @@ class TestFromTokens:
         rng = random.Random(5)
         for _ in range(300):
             tokens = sorted({random_bytes(rng, rng.randint(1, 3)) for _ in range(8)})
-            trie, text = TokenTrie.build(tokens), random_bytes(rng, rng.randint(0, 9))
+            trie, text = TokenTrie.build(enumerate(tokens)), random_bytes(rng, rng.randint(0, 9))
             fewest = {len(text): 0}
             for begin in reversed(range(len(text))):
                 ends = [begin + len(t) for t in tokens if text.startswith(t, begin)]
@@ -128,7 +128,7 @@ class TestFromTokens:
 
 class TestTrie:
     def test_layout(self) -> None:
-        trie = TokenTrie.build([b"ab", b"", b"b", b"ac", b"a", b"ab"])
+        trie = TokenTrie.build(enumerate([b"ab", b"", b"b", b"ac", b"a", b"ab"]))
         assert bytes(trie.byte) == b"abcb"
         assert trie.depth.tolist() == [1, 2, 2, 1]
         assert trie.skip.tolist() == [3, 2, 3, 4]
@@ -139,7 +139,7 @@ class TestTrie:
         assert trie.roots[ord("c")] == -1
 
     def test_no_tokens(self) -> None:
-        trie = TokenTrie.build([b"", b""])
+        trie = TokenTrie.build(enumerate([b"", b""]))
         assert trie.token_offsets.tolist() == [0]
         assert trie.spell(b"") == []
         assert trie.spell(b"a") is None
@@ -147,7 +147,7 @@ class TestTrie:
     def test_every_token_is_at_the_end_of_its_path(self) -> None:
         rng = random.Random(1)
         tokens = [random_bytes(rng, rng.randint(0, 4)) for _ in range(500)]
-        trie = TokenTrie.build(tokens)
+        trie = TokenTrie.build(enumerate(tokens))
         path: list[int] = []
         found = 0
         for node, (byte, depth) in enumerate(zip(trie.byte, trie.depth, strict=True)):

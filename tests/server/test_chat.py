@@ -181,3 +181,23 @@ def test_plain_members_are_accepted(post: Post) -> None:
         safety_identifier="s",
         modalities=["text"],
     )
+
+
+def test_special_tokens_are_scored_but_not_said(post: Post) -> None:
+    rule = {"grammar": 'start: "a" <|fim_prefix|> "b" <|fim_suffix|>'}
+    asked = {"structured_outputs": rule, "logprobs": True, "max_tokens": 8}
+    (choice,) = ask(post, **asked)["choices"]
+    assert (choice["message"]["content"], choice["finish_reason"]) == ("ab", "stop")
+    assert [score["token"] for score in choice["logprobs"]["content"]] == ["a", "", "b", ""]
+    choices = [piece["choices"][0] for piece in stream(post, **asked) if piece["choices"]]
+    assert "".join(choice["delta"].get("content") or "" for choice in choices) == "ab"
+    scores = [
+        score for choice in choices for score in (choice["logprobs"] or {"content": ()})["content"]
+    ]
+    assert [score["token"] for score in scores] == ["a", "", "b", ""]
+    stopped = ask(
+        post,
+        structured_outputs={"grammar": 'start: "x" | "a" <|fim_prefix|> ("b" "c")?'},
+        stop="bc",
+    )
+    assert "b" not in stopped["choices"][0]["message"]["content"]

@@ -57,6 +57,18 @@ def test_check_shows_members(
     assert len(lines) == 4
 
 
+def test_check_takes_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "pair.json"
+    file.write_text(json.dumps(SCHEMA))
+    options = ("--key-order", "any", "--whitespace", "compact", "--samples", "9")
+    assert run("check", str(file), *options) == 0
+    members = [line for line in capsys.readouterr().out.splitlines() if "member: " in line]
+    orders = {tuple(json.loads(line.split(": ", 1)[1])) for line in members}
+    assert orders == {("name", "age"), ("age", "name")}
+    assert run("check", str(file), "--lexing", "greedy") == 1
+    assert "json_schema has no option lexing" in capsys.readouterr().err
+
+
 def test_check_says_where(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "bad.lark"
     file.write_text('start: "a"\n  | (\n')

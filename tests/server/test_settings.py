@@ -24,6 +24,7 @@ def test_precedence() -> None:
         ({"max_requests": 0}, {}, "max_requests"),
         ({"compile_seconds": float("nan")}, {}, "compile_seconds"),
         ({"drain_seconds": -1}, {}, "drain_seconds"),
+        ({}, {"LIPOGRAM_KEY_ORDER": "none"}, "key_order"),
     ],
 )
 def test_bad_values_are_named(

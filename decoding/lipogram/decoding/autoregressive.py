@@ -137,7 +137,7 @@ class _Run:
         self.tokens.append(token)
         self.left -= 1
         self._forced_tokens += self.course.only is not None
-        if token in self._vocabulary.eos_ids:
+        if self.course.ends(token):
             self.reason = "stop"
             return None
         return self._accept(token, row)

@@ -52,6 +52,10 @@ class Course(Protocol):
         """For each byte of the token: may the output end before it? None: always."""
         ...
 
+    def ends(self, token: int) -> bool:
+        """Whether an allowed token ends the text, and is none that the rule itself has here."""
+        ...
+
     def advance(self, token: int) -> None:
         """Take an admitted token that does not end the text."""
         ...
@@ -64,8 +68,9 @@ class Free:
     only = None
 
     def __init__(self, vocabulary: Vocabulary, ignore_eos: bool) -> None:
+        self._ends = vocabulary.eos_ids
         allowed = vocabulary.has_text.copy()
-        allowed[list(vocabulary.eos_ids)] = not ignore_eos
+        allowed[list(self._ends)] = not ignore_eos
         self.allowed = allowed
 
     def admits(self, token: int) -> bool:
@@ -79,6 +84,10 @@ class Free:
     def may_end(self, token: int) -> list[bool] | None:
         """Everywhere."""
         return None
+
+    def ends(self, token: int) -> bool:
+        """End-of-sequence does."""
+        return token in self._ends
 
     def advance(self, token: int) -> None:
         """Nothing to keep."""
@@ -105,7 +114,6 @@ class Constrained:
         self._vocabulary = masker.vocabulary
         self._ignore_eos = ignore_eos
         self._left = budget
-        self._ends = list(masker.vocabulary.eos_ids)
         self._stand = _Stand(masker.start(), None)
         self._after: dict[int, _Stand] = {}
         if not fits(masker, self._stand.state, budget):
@@ -120,11 +128,11 @@ class Constrained:
         self._after.clear()
         vocabulary = self._vocabulary
         allowed = unpack(self._masker.mask(self._stand.state), len(vocabulary))
-        ends = allowed[self._ends].any()
-        texts = np.count_nonzero(allowed) - np.count_nonzero(allowed[self._ends])
+        ends = [id for id in vocabulary.eos_ids if allowed[id] and self.ends(id)]
+        texts = np.count_nonzero(allowed) - len(ends)
         if self._ignore_eos and texts:
-            allowed[self._ends] = False
-            ends = np.bool_(False)
+            allowed[ends] = False
+            ends = []
         self.allowed = allowed
         self.is_over = texts == 0
         self.only = int(allowed.argmax()) if texts == 1 and not ends else None
@@ -171,6 +179,11 @@ class Constrained:
             complete.append(self._automaton.is_complete(state))
             state = self._automaton.step(state, byte)
         return complete
+
+    def ends(self, token: int) -> bool:
+        """See Course.ends."""
+        is_end = token in self._vocabulary.eos_ids
+        return is_end and self._masker.walk(self._stand.state, token) is None
 
     def advance(self, token: int) -> None:
         """See Course.advance."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lipogram.decoding import reaches
 from lipogram.decoding.vocabulary import Vocabulary
-from lipogram.grammars import Automaton, BudgetExceeded, State
+from lipogram.grammars import Automaton, BudgetExceeded, State, special_tokens
 from lipogram.grammars.engine.memory import FUEL, array_at
 
 _CACHE_BYTES = 64 << 20
@@ -26,16 +26,18 @@ _MASK_WORK = 50_000_000  # for one mask, about half a second: everybody else wai
 class Masker:
     """An automaton read through a vocabulary; shared by all requests that use the two.
 
-    States are the automaton's. A token is allowed iff its bytes lead to a live state; tokens
-    without bytes never are, except end-of-sequence, which is allowed iff the text is complete.
+    States are the automaton's. A token is allowed iff its bytes, or the spelling of a special one,
+    lead to a live state; end-of-sequence also iff the text is complete. Where a grammar has special
+    tokens, texts with their mark, which is no UTF-8, are not allowed.
     """
 
     def __init__(self, automaton: Automaton, vocabulary: Vocabulary) -> None:
         self.automaton = automaton
         self.vocabulary = vocabulary
+        self.has_specials = special_tokens.occur(automaton.grammar)
+        self.has_lexemes = bool(automaton.grammar.lexemes)
         self._reaches = vocabulary.reaches
-        has_lexemes = bool(automaton.grammar.lexemes)
-        self._find_parts = reaches.walk_state if has_lexemes else reaches.find_parts
+        self._find_parts = reaches.walk_state if self.has_lexemes else reaches.find_parts
         self._words = -(-len(vocabulary) // 32)
         self._eos = np.zeros(self._words, np.int32)
         for token in vocabulary.eos_ids:
@@ -60,12 +62,28 @@ class Masker:
         return self.automaton.is_complete(state)
 
     def step(self, state: State, token_id: int) -> State | None:
-        """The state after a token, or None if it is not allowed; end-of-sequence stays put."""
-        text = self.vocabulary.tokens[token_id]
-        if text:
-            return self.automaton.walk(state, text)
+        """The state after a token, or None if it is not allowed.
+
+        End-of-sequence stays put, unless the grammar has it as a special token here.
+        """
+        successor = self.walk(state, token_id)
+        if successor is not None:
+            return successor
         is_end = token_id in self.vocabulary.eos_ids and self.automaton.is_complete(state)
         return state if is_end else None
+
+    def walk(self, state: State, token_id: int) -> State | None:
+        """The state after a token as the grammar has it, by its name rather than its id."""
+        text = self.vocabulary.tokens[token_id]
+        if text:
+            is_barred = self.has_specials and special_tokens.MARK in text
+            return None if is_barred else self.automaton.walk(state, text)
+        if self.has_specials:
+            for spelling in self.vocabulary.spellings_of(token_id):
+                successor = self.automaton.walk(state, spelling)
+                if successor is not None:
+                    return successor
+        return None
 
     def fill(self, state: State, out: NDArray[np.int32]) -> None:
         """Write the allowed tokens: int32[ceil(V/32)], bit j of word i is token 32*i + j.
@@ -100,6 +118,8 @@ class Masker:
             if mask is None:
                 mask = np.empty(self._words, np.int32)
                 reaches.unite(memory, count, mask)
+                if self.has_specials:
+                    mask &= self.vocabulary.unmarked
                 if is_complete:
                     mask |= self._eos
                 mask.flags.writeable = False

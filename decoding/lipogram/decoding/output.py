@@ -46,8 +46,12 @@ class Output:
         return self._release(len(self._held) - self._longest_beginning())
 
     def flush(self) -> Chunk | None:
-        """The rest, when nothing more comes."""
-        return self._release(len(self._held))
+        """The rest, when nothing more comes; without text where only special tokens are left."""
+        rest = self._release(len(self._held))
+        if rest is None and self._tokens:
+            rest = Chunk(b"", tuple(token for token, _ in self._tokens))
+            self._tokens.clear()
+        return rest
 
     def _met(self) -> tuple[int, bytes] | None:
         """Where the stop string that is complete first begins."""

@@ -63,6 +63,7 @@ from lipogram.grammars.engine.memory import (
     copy_in,
     get,
     get_word,
+    integer,
     kernel,
     load,
     new_memory,
@@ -265,7 +266,7 @@ def _region_slot(v: Memory, start: int, end: int) -> int:
     for index in range(start, end):
         value = (value ^ np.uint64(get(v, REGION_NODES, index))) * np.uint64(0x9E3779B97F4A7C15)
         value ^= value >> np.uint64(29)
-    slot = np.int64(mixed(value, np.uint64(1)) & np.uint64(size - 1))
+    slot = integer(mixed(value, np.uint64(1)) & np.uint64(size - 1))
     while True:
         region = get(v, REGION_SLOTS, slot)
         if region == 0:
@@ -310,7 +311,7 @@ def _intern_region(v: Memory, count: int) -> int:
     put(v, REGION_SLOTS, slot, regions)
     v[REGION_NODE_COUNT] = start + count
     v[REGIONS] = regions + 1
-    return regions  # type: ignore[no-any-return]
+    return regions
 
 
 @kernel
@@ -355,7 +356,7 @@ def _index_region(v: Memory, region: int) -> int:
             if get(v, CHILDREN, place + byte) < get(v, CHILDREN, place + byte + 1):
                 word |= np.uint64(1) << np.uint64(bit)
         put_word(v, REGION_BYTES, 4 * region + index, word)
-    return place  # type: ignore[no-any-return]
+    return place
 
 
 # Classes of characters.
@@ -497,7 +498,7 @@ def _class_record(v: Memory, words: NDArray[np.uint64]) -> int:
     put(v, CLASS_ROWS, at + K_VISIT_END, v[VISIT_COUNT])
     put(v, CLASS_ROWS, at + K_INNER_END, v[INNER_COUNT])
     v[CLASSES] = classes + 1
-    return classes  # type: ignore[no-any-return]
+    return classes
 
 
 @kernel
@@ -767,7 +768,7 @@ def _explore_difference(m: Memory, v: Memory, base: int, row: int) -> int:
             out += 1
         if out == v[LEFT_OUT_COUNT] or node < get(v, LEFT_OUT, 2 * out):
             _cross(v, node)
-    return start  # type: ignore[no-any-return]
+    return start
 
 
 @kernel
@@ -898,13 +899,13 @@ def _keep_reach(
     put_word(v, REACH_KEYS, 2 * reach + 1, get_word(m, HASHES, 2 * node + 1))
     v[ALLOWED_COUNT] = start + size
     v[REACHES] = reach + 1
-    return reach  # type: ignore[no-any-return]
+    return reach
 
 
 @kernel
 def _reach_slot(v: Memory, h0: np.uint64, h1: np.uint64, region: int) -> int:
     size = capacity(v, REACH_SLOTS) // 4
-    slot = np.int64(mixed(h0, np.uint64(region)) & np.uint64(size - 1))
+    slot = integer(mixed(h0, np.uint64(region)) & np.uint64(size - 1))
     while True:
         reach = get(v, REACH_SLOTS, slot)
         if reach == 0 or (
@@ -1095,7 +1096,7 @@ def _own_frame(v: Memory, rule: int, region: int, generation: int) -> int:
     put(v, OWN, OWN_WIDTH * at + O_CALLERS, 0)
     put(v, OWN, OWN_WIDTH * at + O_RETURNS, 0)
     v[OWN_COUNT] = at + 1
-    return at  # type: ignore[no-any-return]
+    return at
 
 
 @kernel

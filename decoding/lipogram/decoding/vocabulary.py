@@ -15,6 +15,7 @@ from lipogram.decoding.encoders import Encoder
 from lipogram.decoding.errors import Unspellable
 from lipogram.decoding.reaches import Reaches
 from lipogram.decoding.trie import TokenTrie
+from lipogram.grammars import ir, special_tokens
 
 
 class Vocabulary:
@@ -22,7 +23,8 @@ class Vocabulary:
 
     `tokens[id]` is the token's bytes, b"" where it is special: no text ever matches it. `eos_ids`
     end a text; `mask_id` is an unknown slot of a masked-diffusion model; `specials` names special
-    ids. `text_start` is what the tokenizer puts before a text's first byte (SentencePiece's dummy
+    ids: all but `mask_id` are allowed where a grammar has them (`ir.special`), and nowhere else.
+    `text_start` is what the tokenizer puts before a text's first byte (SentencePiece's dummy
     space): `encode` never adds it, whoever begins a text does. Several tokens may share bytes.
     """
 
@@ -118,7 +120,28 @@ class Vocabulary:
     @cached_property
     def trie(self) -> TokenTrie:
         """All tokens with text as a byte trie; built on first use."""
-        return TokenTrie.build(self.tokens)
+        return TokenTrie.build(enumerate(self.tokens))
+
+    @cached_property
+    def spellings(self) -> Mapping[bytes, int]:
+        """How grammars spell the tokens that have no text (`ir.special`): by name and by id."""
+        spelled = {ir.special(name).text: id for name, id in self.specials.items()}
+        spelled.update(
+            (ir.special(f"[{id}]").text, id) for id, text in enumerate(self.tokens) if not text
+        )
+        return MappingProxyType({text: id for text, id in spelled.items() if id != self.mask_id})
+
+    @cached_property
+    def _spellings_of(self) -> Mapping[int, tuple[bytes, ...]]:
+        found: dict[int, tuple[bytes, ...]] = {}
+        for text, id in self.spellings.items():
+            found[id] = (*found.get(id, ()), text)
+        return found
+
+    def spellings_of(self, id: int) -> tuple[bytes, ...]:
+        """The byte strings that grammars have where the token is allowed, names before ids."""
+        text = self.tokens[id]
+        return (text,) if text else self._spellings_of.get(id, ())
 
     @cached_property
     def longest_token_bytes(self) -> int:
@@ -128,7 +151,8 @@ class Vocabulary:
     @cached_property
     def reaches(self) -> Reaches:
         """What maskers have found out about residuals, for other grammars that contain them."""
-        return Reaches(self.trie, len(self))
+        spelled = [(id, text) for text, id in self.spellings.items()]
+        return Reaches(TokenTrie.build((*enumerate(self.tokens), *spelled)), len(self))
 
     @cached_property
     def has_text(self) -> NDArray[np.bool_]:
@@ -136,6 +160,15 @@ class Vocabulary:
         spoken = np.array([bool(token) for token in self.tokens], np.bool_)
         spoken.flags.writeable = False
         return spoken
+
+    @cached_property
+    def unmarked(self) -> NDArray[np.int32]:
+        """The tokens whose text has no byte that marks special tokens, as a mask; read-only."""
+        bits = np.zeros(-(-len(self) // 32) * 32, np.bool_)
+        bits[: len(self)] = [special_tokens.MARK not in text for text in self.tokens]
+        words = np.packbits(bits, bitorder="little").view("<i4").astype(np.int32)
+        words.flags.writeable = False
+        return words
 
     @cached_property
     def spells_all(self) -> bool:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import fields, is_dataclass
 
 from lipogram.grammars import ir
 from lipogram.grammars.alternation import union
 from lipogram.grammars.errors import BudgetExceeded, GrammarError, Unsupported
 
 MAX_IDS = 1000
+MARK = b"\xff"
+"""The byte around a spelled special token, which UTF-8 never has."""
 
+_SPELLED = re.compile(rb"(\xff[^\xff]+\xff)")
 _IDS = re.compile(r"[0-9]{1,9}(?:-[0-9]{1,9})?(?:,[0-9]{1,9}(?:-[0-9]{1,9})?)*")
 
 
@@ -45,3 +49,37 @@ def names(written: str) -> tuple[str, ...]:
 def expression(names: Iterable[str]) -> ir.Expression:
     """Any one of the special tokens with these names."""
     return union(map(ir.special, names))
+
+
+def occur(grammar: ir.Grammar) -> bool:
+    """Whether the grammar has special tokens. Cost: linear in its size."""
+    waiting: list[object] = list(grammar.rules.values())
+    seen: set[int] = set()
+    while waiting:
+        part = waiting.pop()
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        if isinstance(part, bytes):
+            if MARK in part:
+                return True
+        elif isinstance(part, tuple):
+            if part and (is_dataclass(part[0]) or isinstance(part[0], bytes)):
+                waiting += part
+        elif is_dataclass(part):
+            waiting += [getattr(part, field.name) for field in fields(part)]
+    return False
+
+
+def pieces(text: bytes) -> list[bytes]:
+    """A member cut up: ordinary texts at even indexes, spelled special tokens at odd ones."""
+    return _SPELLED.split(text)
+
+
+def shown(text: bytes) -> bytes:
+    """A member as people read it: special tokens by their names, or as `<[id]>`."""
+    parts = pieces(text)
+    for index in range(1, len(parts), 2):
+        name = parts[index].strip(MARK)
+        parts[index] = b"<%b>" % name if name.startswith(b"[") else name
+    return b"".join(parts)

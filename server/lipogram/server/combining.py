@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from lipogram.grammars import choice, gbnf, ir, json_schema, lark, regex
 from lipogram.grammars.embedding import embed
@@ -35,15 +36,15 @@ class Parsed:
     syntax: str
 
 
-def parse(constraint: Constraint) -> Parsed:
-    """The language of a constraint.
+def parse(constraint: Constraint, key_order: json_schema.KeyOrder = "schema") -> Parsed:
+    """The language of a constraint, with the keys in this order where a schema's is not given.
 
     Raises SourceError from the GrammarError of the front-end that refused.
     """
     parsed: list[Parsed] = []
     for index, source in enumerate(constraint.sources):
         try:
-            parsed.append(_parse(source))
+            parsed.append(_parse(source, key_order))
         except GrammarError as error:
             raise SourceError(index, error) from error
     if len(parsed) == 1:
@@ -51,9 +52,13 @@ def parse(constraint: Constraint) -> Parsed:
     return Parsed(_join(constraint, [entry.grammar for entry in parsed]), parsed[0].syntax)
 
 
-def _parse(source: Source) -> Parsed:
-    if source.syntax == "grammar":
+def _parse(source: Source, key_order: json_schema.KeyOrder) -> Parsed:
+    if source.syntax == "grammar" and not source.options.given:
         return _lark_or_gbnf(source.definition)
+    if source.syntax == "grammar":
+        source = replace(source, syntax="lark")
+    if source.syntax == "json_schema" and source.options.key_order is None:
+        source = replace(source, options=replace(source.options, key_order=key_order))
     return Parsed(_PARSERS[source.syntax](source), source.syntax)
 
 
@@ -76,17 +81,15 @@ def _lark_or_gbnf(text: str) -> Parsed:
             ) from gbnf_error
 
 
-def _json_schema(source: Source) -> ir.Grammar:
-    if source.compact:
-        return json_schema.parse(source.definition, whitespace="compact")
-    return json_schema.parse(source.definition)
+def _given(source: Source) -> dict[str, Any]:
+    return source.options.given  # by the names that the front-ends have for them
 
 
 _PARSERS: dict[str, Callable[[Source], ir.Grammar]] = {
-    "json_schema": _json_schema,
+    "json_schema": lambda source: json_schema.parse(source.definition, **_given(source)),
     "regex": lambda source: regex.parse(source.definition, dialect=source.dialect),
     "choice": lambda source: choice.parse(json.loads(source.definition)),
-    "lark": lambda source: lark.parse(source.definition),
+    "lark": lambda source: lark.parse(source.definition, **_given(source)),
     "gbnf": lambda source: gbnf.parse(source.definition),
     "text": lambda source: ir.Grammar({"start": _ANY_TEXT}, "start"),
 }
@@ -97,6 +100,10 @@ def _join(constraint: Constraint, grammars: list[ir.Grammar]) -> ir.Grammar:
     rules: dict[str, ir.Expression] = {}
     lexemes: set[str] = set()
     options: list[ir.Expression] = []
+    report = ir.Report(
+        tuple(line for grammar in grammars for line in grammar.report.narrowed),
+        tuple(line for grammar in grammars for line in grammar.report.warnings),
+    )
 
     def included(prefix: str, grammar: ir.Grammar) -> ir.Expression:
         lexemes.update(prefix + name for name in grammar.lexemes)
@@ -112,8 +119,4 @@ def _join(constraint: Constraint, grammars: list[ir.Grammar]) -> ir.Grammar:
         payload = included(f"call{index}.", grammar)
         options.append(ir.sequence(ir.Literal(call.head), payload, ir.Literal(call.tail)))
     rules["start"] = ir.choice(*options)
-    report = ir.Report(
-        tuple(line for grammar in grammars for line in grammar.report.narrowed),
-        tuple(line for grammar in grammars for line in grammar.report.warnings),
-    )
     return ir.Grammar(rules, "start", report, frozenset(lexemes))

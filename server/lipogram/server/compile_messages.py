@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lipogram.grammars import ir
 from lipogram.grammars.errors import GrammarError
+from lipogram.grammars.json_schema import KeyOrder
 from lipogram.server.constraints import Constraint
 
 HEADER_BYTES = 4
@@ -14,11 +15,12 @@ HEADER_BYTES = 4
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Parse and compile this, and draw members of it."""
+    """Parse and compile this, and draw members of it; `key_order` is for schemas without one."""
 
     constraint: Constraint
     samples: int = 0
     seed: int = 0
+    key_order: KeyOrder = "schema"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from lipogram.grammars import Automaton
 from lipogram.grammars import compile as compile_grammar
+from lipogram.grammars.engine.warming import warm_up
 from lipogram.grammars.errors import BudgetExceeded, GrammarError
 from lipogram.server import combining, members
 from lipogram.server.compile_messages import (
@@ -27,7 +28,11 @@ from lipogram.server.compile_messages import (
 )
 from lipogram.server.constraints import Constraint, Source
 
-_WARM_UP = Task(Constraint(Source("regex", "[a-z]*")), samples=1)
+# Front-ends that build a parser of their own when they are first used.
+_FIRST_TASKS = (
+    Task(Constraint(Source("lark", "start: WORD\n%import common.WORD"))),
+    Task(Constraint(Source("json_schema", "{}"))),
+)
 
 _EXPLORING_SECONDS = 0.05
 _EXPLORED_PATHS = 4
@@ -38,9 +43,9 @@ def perform(task: Task) -> Compiled | Failed:
     """The answer to a task; every failure that is the grammar's becomes a Failed."""
     started = time.perf_counter()
     try:
-        parsed = combining.parse(task.constraint)
+        parsed = combining.parse(task.constraint, task.key_order)
         automaton = compile_grammar(parsed.grammar)
-        shortest = automaton.shortest(automaton.start())
+        shortest = members.shortest(automaton)
         generator = random.Random(task.seed)
         _explore(automaton)
         samples = tuple(
@@ -109,7 +114,9 @@ def main() -> None:
     os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     mebibytes, seconds = int(sys.argv[1]), float(sys.argv[2])
-    perform(_WARM_UP)  # loads the engine's machine code, or compiles it on the first start ever
+    warm_up()
+    for first in _FIRST_TASKS:
+        perform(first)
     limit_memory(mebibytes)
     output.write(encode("ready"))
     output.flush()

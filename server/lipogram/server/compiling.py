@@ -43,6 +43,7 @@ class Compiler:
         self._pool = WorkerPool(
             settings.compile_workers, settings.compile_seconds, settings.compile_mib
         )
+        self._key_order = settings.key_order
         self._rules: ByteCache[Key, Rule] = ByteCache(settings.cache_mib << 20, _rule_bytes)
         self._refusals: ByteCache[Constraint, Failed] = ByteCache(_REFUSALS_BYTES, lambda _: 4096)
         self._under_way: dict[Key, asyncio.Task[Rule]] = {}
@@ -84,10 +85,10 @@ class Compiler:
 
     async def check(self, constraint: Constraint, samples: int, seed: int) -> Compiled:
         """The worker's own findings about a constraint; raises GrammarRejected."""
-        return await self._proved(Task(constraint, samples, seed))
+        return await self._proved(Task(constraint, samples, seed, self._key_order))
 
     async def _make(self, key: Key, vocabulary: Vocabulary) -> Rule:
-        compiled = await self._proved(Task(key[0]))
+        compiled = await self._proved(Task(key[0], key_order=self._key_order))
         try:
             rule = await asyncio.to_thread(_build, compiled, vocabulary)
         except GrammarError as error:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Literal, TypeAlias
 
+from lipogram.grammars.json_schema import Escapes, Formats, KeyOrder, Whitespace
 from lipogram.grammars.regex import Dialect
 
+Lexing: TypeAlias = Literal["exact", "greedy"]
 Syntax: TypeAlias = Literal["json_schema", "regex", "choice", "lark", "gbnf", "grammar", "text"]
 
 MARK = b"<tool_call>"
@@ -16,16 +18,41 @@ _END = b"\n</tool_call>"
 
 
 @dataclass(frozen=True, slots=True)
+class Options:
+    """How a front-end is to read a grammar; None is its default. `lexing` is Lark's."""
+
+    key_order: KeyOrder | None = None
+    escapes: Escapes | None = None
+    whitespace: Whitespace | None = None
+    formats: Formats | None = None
+    lexing: Lexing | None = None
+
+    @property
+    def given(self) -> dict[str, str]:
+        """Those that are not None, by name."""
+        values = {option.name: getattr(self, option.name) for option in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def foreign(self, syntax: Syntax) -> str | None:
+        """An option that is given, but that the syntax does not have."""
+        is_lark = syntax in ("lark", "grammar")
+        for name in self.given:
+            if not (is_lark if name == "lexing" else syntax == "json_schema"):
+                return name
+        return None
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """A grammar as the client wrote it; schema and choices as JSON, `text` is any UTF-8.
 
-    `grammar` is Lark if it is Lark, else GBNF; `compact` JSON has no optional whitespace; `dialect`
-    is that of a `regex`. `param` is where in the request it stood.
+    `grammar` is Lark if it is Lark or has options, else GBNF; `dialect` is that of a `regex`.
+    `param` is where in the request it stood.
     """
 
     syntax: Syntax
     definition: str = ""
-    compact: bool = False
+    options: Options = Options()
     dialect: Dialect = "python"
     param: str | None = field(default=None, compare=False)
 

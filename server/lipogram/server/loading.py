@@ -18,7 +18,7 @@ _PATIENCE_SECONDS = 5.0
 @contextmanager
 def patience_asked() -> Iterator[None]:
     """Tells the user on standard error why a start takes long, if it does."""
-    text = "lipogram compiles its engine, once for this installation: about a minute more"
+    text = "lipogram compiles its engine, once for this installation: about two minutes more"
     timer = threading.Timer(_PATIENCE_SECONDS, lambda: print(text, file=sys.stderr))
     timer.daemon = True
     timer.start()

@@ -12,6 +12,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lipogram.decoding.events import Finish
+from lipogram.grammars import Report
 
 ACCESS = logging.getLogger("lipogram.access")
 _KEY = "lipogram.log"
@@ -32,6 +33,11 @@ def configure() -> None:
 def note(scope: Scope, **facts: Any) -> None:
     """Adds facts to the line of the request that is being served."""
     scope.setdefault(_KEY, {}).update(facts)
+
+
+def note_grammar(scope: Scope, syntax: str, report: Report) -> None:
+    """Adds what a grammar was written in, and how much its report has to say."""
+    note(scope, syntax=syntax, narrowed=len(report.narrowed), warnings=len(report.warnings))
 
 
 def note_finishes(scope: Scope, finishes: list[Finish]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 
-from lipogram.grammars import Automaton
+from lipogram.grammars import Automaton, EmptyLanguage
+from lipogram.grammars.completion import completion
 
 _LIKED = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 _PRINTED = frozenset(range(0x20, 0x7F))
@@ -14,6 +15,7 @@ def draw(automaton: Automaton, generator: random.Random, wander: int = 40) -> by
     """A random member: up to `wander` bytes at random, then the shortest way to an end.
 
     Letters and digits are preferred to other printed characters, and those to all else.
+    Raises EmptyLanguage where munch leaves no member to be found.
     """
     state = automaton.start()
     text = bytearray()
@@ -27,7 +29,16 @@ def draw(automaton: Automaton, generator: random.Random, wander: int = 40) -> by
             break
         text.append(byte)
         state = following
-    return bytes(text) + automaton.shortest(state)
+    end = completion(automaton, state)
+    return shortest(automaton) if end is None else bytes(text) + end
+
+
+def shortest(automaton: Automaton) -> bytes:
+    """A shortest member; raises EmptyLanguage where munch leaves none to be found."""
+    member = completion(automaton, automaton.start())
+    if member is None:
+        raise EmptyLanguage("no text was found that maximal munch allows")
+    return member
 
 
 def _preferred(options: frozenset[int], generator: random.Random) -> frozenset[int]:

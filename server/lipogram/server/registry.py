@@ -8,26 +8,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lipogram.decoding.autoregressive import Autoregressive
-from lipogram.decoding.course import Constrained
 from lipogram.decoding.events import Event
 from lipogram.decoding.job import Job
 from lipogram.decoding.masking import Masker
 from lipogram.decoding.models.base import CausalModel
 from lipogram.decoding.models.embedded import EmbeddedCausal
-from lipogram.grammars import compile as compile_grammar
-from lipogram.grammars import ir
+from lipogram.grammars.engine.warming import warm_up
 from lipogram.server.errors import ModelNotFound
 from lipogram.server.prompts import ChatTemplate
-
-_WARM_UP = ir.Grammar(
-    {
-        "start": ir.Sequence(
-            (ir.Literal(b"("), ir.Repeat(ir.Reference("inner")), ir.Literal(b")"))
-        ),
-        "inner": ir.Choice((ir.Reference("start"), ir.ANY_CHAR)),
-    },
-    "start",
-)
 
 
 class Decoder(Protocol):
@@ -87,15 +75,14 @@ def _template(model: CausalModel) -> ChatTemplate:
 
 
 def _warmed_up(model: CausalModel) -> CausalModel:
-    """The model, after a constrained course has run once: no request waits for what that builds.
+    """The model, after masks of its vocabulary were made: no request waits for what that builds.
 
-    Cost: the vocabulary's trie; on the first start ever, compiling the engine's kernels.
+    Cost: the vocabulary's tries; on the first start ever, compiling the engine's kernels.
     """
-    masker = Masker(compile_grammar(_WARM_UP), model.vocabulary)
-    course = Constrained(masker, 64, False)
-    for byte in b"((a":
-        token = model.vocabulary.spell(bytes([byte]))[0]
-        if course.admits(token):
-            course.advance(token)
-    course.closing()
+    for automaton in warm_up():
+        masker = Masker(automaton, model.vocabulary)
+        state = automaton.walk(automaton.start(), b"(")
+        assert state is not None  # the warm-up was there
+        masker.mask(state)
+    model.vocabulary.spell(b"")
     return model

@@ -46,7 +46,8 @@ class Service:
         started = time.perf_counter()
         rule = await self.compiler.rule(plan.constraint, plan.served.model.vocabulary)
         compile_ms = round(1000 * (time.perf_counter() - started), 1)
-        logs.note(scope, syntax=rule.syntax, compile_ms=compile_ms)
+        logs.note_grammar(scope, rule.syntax, rule.masker.automaton.report)
+        logs.note(scope, compile_ms=compile_ms)
         return rule.masker
 
     async def run(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from lipogram.grammars.errors import Error
+from lipogram.grammars.json_schema import KeyOrder
 
 PREFIX = "LIPOGRAM_"
 
@@ -22,8 +23,9 @@ class Settings:
 
     `model` names the embedded models (or folders) to serve, none meaning the default one;
     `served_names` are further names for the first. `max_requests` may be in the house before new
-    ones are answered 429; the first sequence of each is decoded at once, and `max_sequences` more.
-    `compile_*` bound one request's grammar, `cache_mib` all compiled ones together.
+    ones are answered 429; the first sequence of each is decoded at once, and `max_sequences`
+    more. `key_order` is that of JSON objects whose request names none. `compile_*` bound one
+    request's grammar, `cache_mib` all compiled ones together.
     """
 
     model: tuple[str, ...] = ()
@@ -31,6 +33,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     api_keys: tuple[str, ...] = dataclasses.field(default=(), repr=False)
+    key_order: KeyOrder = "schema"
     max_body_bytes: int = 4 << 20
     max_nesting: int = 200
     max_sequences: int = 32
@@ -63,7 +66,7 @@ def _parsed(variable: str, kind: str, text: str) -> Any:
     """The value of an environment variable; lists are separated by commas."""
     if kind.startswith("tuple"):
         return tuple(part.strip() for part in text.split(",") if part.strip())
-    if kind == "str":
+    if kind not in ("int", "float"):
         return text
     try:
         return int(text) if kind == "int" else float(text)
@@ -74,6 +77,8 @@ def _parsed(variable: str, kind: str, text: str) -> Any:
 def _check(settings: Settings) -> None:
     if not 0 <= settings.port <= 65535:
         raise SettingsError(f"port: expected 0 to 65535, found {settings.port}")
+    if settings.key_order not in get_args(KeyOrder):
+        raise SettingsError(f"key_order: expected schema or any, found {settings.key_order!r}")
     for field in dataclasses.fields(Settings):
         value = getattr(settings, field.name)
         if field.name not in {"port", "drain_seconds"} and isinstance(value, int | float):

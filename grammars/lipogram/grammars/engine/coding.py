@@ -8,6 +8,7 @@ lexemes, whose ends must be seen.
 
 from __future__ import annotations
 
+from array import array
 from functools import lru_cache
 from typing import Any
 
@@ -49,6 +50,7 @@ from lipogram.grammars.engine.memory import Memory, copy_in
 from lipogram.grammars.errors import BudgetExceeded, GrammarError
 from lipogram.grammars.utf8 import byte_ranges
 
+_SHORT_CODE = 24
 _MAX_COUNT = (1 << 30) - 1  # counts beyond are as good as this
 
 
@@ -89,12 +91,12 @@ class Coder:
 
     def load(self, memory: Memory) -> None:
         """Put all of it into an engine's memory."""
-        for array, values in (
+        for number, values in (
             (PROGRAM, self._code), (RULES, self._rules), (FAMILIES, self._families),
             (FAMILY_ITEMS, self._items), (REGULARS, self._regulars),
             (TEXT_STARTS, self._starts),
         ):  # fmt: skip
-            copy_in(memory, array, 0, np.array(values, np.int32))
+            copy_in(memory, number, 0, np.frombuffer(array("i", values), np.int32))
         copy_in(memory, TEXTS, 0, np.frombuffer(self._texts, np.uint8).astype(np.int32))
         memory[RULE_COUNT] = memory[NAMED_COUNT] = len(self._rules) // RULE_WIDTH
         memory[FAMILY_COUNT] = len(self._families) // FAMILY_WIDTH
@@ -140,6 +142,7 @@ class Coder:
             message = f"the grammar nests expressions deeper than {self._max_depth} levels"
             raise BudgetExceeded(message)
         depth += 1
+        start = len(code)
         kind = type(expression)
         if kind is ir.Sequence:
             for item in expression.items:
@@ -166,8 +169,9 @@ class Coder:
         else:
             self._write(expression.item, False, depth, within)
             code.append(op.OTHER)
-        register = self._registers[id(expression)] = len(self._registers)
-        code += (op.KEEP, register)
+        if len(code) - start > _SHORT_CODE:  # what is shorter may as well be written again
+            register = self._registers[id(expression)] = len(self._registers)
+            code += (op.KEEP, register)
 
     def _regular(self, expression: ir.Expression) -> int:
         """The number of an intersection or complement: it has code of its own."""

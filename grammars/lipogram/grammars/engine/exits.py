@@ -52,6 +52,7 @@ from lipogram.grammars.engine.memory import (
     burn,
     get,
     get_word,
+    integer,
     kernel,
     put,
     reserve,
@@ -269,7 +270,7 @@ def _push_members(m: Memory, node: int, top: int) -> int:
     for index in range(family_field(m, family, F_COUNT) - 1, -1, -1):
         is_chosen = item_field(m, family, index, I_REQUIRED) != 0
         for at in range(chosen):
-            is_chosen |= np.int64(get_word(m, KEYS, at)) == index
+            is_chosen |= integer(get_word(m, KEYS, at)) == index
         if is_chosen and not has_come(m, family, where, index):
             top = _push(m, item_node(m, family, index), top)
     # Spread them out, from the last on, to make room for the separators.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Mapping
 from mmap import mmap
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import numpy as np
 from llvmlite import ir as llvm
@@ -20,7 +20,10 @@ from numba.extending import intrinsic
 from numba.np import arrayobj
 from numpy.typing import NDArray
 
-Memory = NDArray[np.int64]
+if TYPE_CHECKING:
+    Memory = list[int]  # as which it is read and written
+else:
+    Memory = NDArray[np.int64]
 Compiled = TypeVar("Compiled", bound=Callable[..., Any])
 
 MAX_ARRAYS: Final = 64
@@ -74,12 +77,12 @@ def new_memory(max_bytes: int, pages: Mapping[int, int] | None = None) -> Memory
             words[array], words[_CAPACITY + array] = address, size
             words[_LENT] |= 1 << array
             address += size
-    memory = words.view()
+    memory = cast(Memory, words.view())
     weakref.finalize(memory, _let_go, words, room).atexit = False
     return memory
 
 
-def _let_go(words: Memory, room: NDArray[np.uint8] | None) -> None:
+def _let_go(words: Any, room: NDArray[np.uint8] | None) -> None:
     _release(words)
     del room  # the pages go with it
 
@@ -105,7 +108,7 @@ _at_32, _at_64 = _element(32), _element(64)
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def get(typing: Any, memory: Any, array: Any, index: Any) -> Any:
+def _get(typing: Any, memory: Any, array: Any, index: Any) -> Any:
     """The 32-bit integer at the index of an array."""
 
     def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -115,7 +118,7 @@ def get(typing: Any, memory: Any, array: Any, index: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def put(typing: Any, memory: Any, array: Any, index: Any, value: Any) -> Any:
+def _put(typing: Any, memory: Any, array: Any, index: Any, value: Any) -> Any:
     """Write the 32-bit integer at the index of an array."""
 
     def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -127,7 +130,7 @@ def put(typing: Any, memory: Any, array: Any, index: Any, value: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def load(typing: Any, address: Any, index: Any) -> Any:
+def _load(typing: Any, address: Any, index: Any) -> Any:
     """The 32-bit integer at the index of an array whose address is known: `memory[array]`."""
 
     def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -138,7 +141,7 @@ def load(typing: Any, address: Any, index: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def store(typing: Any, address: Any, index: Any, value: Any) -> Any:
+def _store(typing: Any, address: Any, index: Any, value: Any) -> Any:
     """Write the 32-bit integer at the index of an array whose address is known."""
 
     def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -151,7 +154,7 @@ def store(typing: Any, address: Any, index: Any, value: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def get_word(typing: Any, memory: Any, array: Any, index: Any) -> Any:
+def _get_word(typing: Any, memory: Any, array: Any, index: Any) -> Any:
     """The 64-bit word at the index of an array."""
 
     def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -161,7 +164,7 @@ def get_word(typing: Any, memory: Any, array: Any, index: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def put_word(typing: Any, memory: Any, array: Any, index: Any, value: Any) -> Any:
+def _put_word(typing: Any, memory: Any, array: Any, index: Any, value: Any) -> Any:
     """Write the 64-bit word at the index of an array."""
 
     def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -169,6 +172,21 @@ def put_word(typing: Any, memory: Any, array: Any, index: Any, value: Any) -> An
         return context.get_dummy_value()
 
     return types.void(memory, types.int64, types.int64, types.uint64), code
+
+
+# The doors to the arrays: read and write the element at an index, or at an index from an address.
+get = cast("Callable[[Memory, int, int], int]", _get)
+put = cast("Callable[[Memory, int, int, int], None]", _put)
+get_word = cast("Callable[[Memory, int, int], np.uint64]", _get_word)
+put_word = cast("Callable[[Memory, int, int, np.uint64], None]", _put_word)
+load = cast("Callable[[int, int], int]", _load)
+store = cast("Callable[[int, int, int], None]", _store)
+
+
+@kernel
+def integer(word: np.uint64) -> int:
+    """The word as a signed integer."""
+    return np.int64(word)  # type: ignore[return-value]
 
 
 @kernel
@@ -206,7 +224,7 @@ def reserve(memory: Memory, array: int, size: int) -> None:
 @kernel
 def capacity(memory: Memory, array: int) -> int:
     """The bytes that the array holds without growing."""
-    return memory[_CAPACITY + array]  # type: ignore[no-any-return]
+    return memory[_CAPACITY + array]
 
 
 @kernel
@@ -230,7 +248,7 @@ def burn(memory: Memory, work: int) -> None:
 @kernel
 def _release(memory: Memory) -> None:
     for index in range(memory[_LEFT_COUNT]):
-        _free(np.int64(get_word(memory, _LEFT, index)))
+        _free(integer(get_word(memory, _LEFT, index)))
     for array in range(MAX_ARRAYS):
         if memory[array] and not memory[_LENT] >> array & 1:
             _free(memory[array])
@@ -249,4 +267,4 @@ def copy_in(memory: Memory, array: int, start: int, values: NDArray[np.int32]) -
     """Write 32-bit integers into an array from `start` on, with room made for them."""
     reserve(memory, array, 4 * (start + len(values)))
     for index in range(len(values)):
-        put(memory, array, start + index, np.int64(values[index]))
+        put(memory, array, start + index, int(values[index]))

@@ -71,6 +71,7 @@ from lipogram.grammars.engine.memory import (
     clear,
     get,
     get_word,
+    integer,
     kernel,
     put,
     put_word,
@@ -149,13 +150,13 @@ def mask_word(m: Memory, mask: int, index: int) -> np.uint64:
 def has_byte(m: Memory, mask: int, byte: int) -> bool:
     """Whether the byte is in the set."""
     word = get_word(m, MASKS, 4 * mask + (byte >> 6))
-    return (word >> np.uint64(byte & 63)) & np.uint64(1) != np.uint64(0)
+    return bool((word >> np.uint64(byte & 63)) & np.uint64(1) != np.uint64(0))
 
 
 @kernel
 def _mask_slot(m: Memory, w0: np.uint64, w1: np.uint64, w2: np.uint64, w3: np.uint64) -> int:
     size = capacity(m, MASK_SLOTS) // 4
-    slot = np.int64(mixed(mixed(w0, w1), mixed(w2, w3)) & np.uint64(size - 1))
+    slot = integer(mixed(mixed(w0, w1), mixed(w2, w3)) & np.uint64(size - 1))
     while True:
         found = get(m, MASK_SLOTS, slot)
         if found == 0 or (
@@ -250,7 +251,7 @@ def classify(signature: NDArray[np.uint64], class_of: NDArray[np.int64]) -> int:
         value = signature[byte]
         if value == np.uint64(0):
             continue
-        slot = np.int64(value & np.uint64(511))
+        slot = integer(value & np.uint64(511))
         while numbers[slot] and signature[numbers[slot] - 1] != value:
             slot = (slot + 1) & 511
         if numbers[slot] == 0:
@@ -271,7 +272,7 @@ def _slot(m: Memory, op: int, a: int, b: int, c: int, d: int) -> int:
     size = capacity(m, NODE_SLOTS) // 4
     value = np.uint64(op) | (np.uint64(a & 0xFFFFFFFF) << np.uint64(8))
     other = np.uint64(b & 0xFFFFFFFF) | (np.uint64(c & 0xFFFFFFFF) << np.uint64(32))
-    slot = np.int64(mixed(mixed(value, other), np.uint64(d)) & np.uint64(size - 1))
+    slot = integer(mixed(mixed(value, other), np.uint64(d)) & np.uint64(size - 1))
     while True:
         node = get(m, NODE_SLOTS, slot)
         if node == 0:
@@ -301,7 +302,7 @@ def _list_slot(m: Memory, op: int, start: int, count: int) -> int:
     value = np.uint64(op)
     for index in range(count):
         value = mixed(value, np.uint64(get(m, LISTS, start + index)))
-    slot = np.int64(value & np.uint64(size - 1))
+    slot = integer(value & np.uint64(size - 1))
     while True:
         node = get(m, NODE_SLOTS, slot)
         if node == 0:
@@ -670,7 +671,7 @@ def _intersection(m: Memory, start: int, size: int) -> int:
 def complement(m: Memory, item: int) -> int:
     """All byte strings that are not in `item`, which calls no rules."""
     if item == NOTHING:
-        return m[ANYTHING]  # type: ignore[no-any-return]
+        return m[ANYTHING]
     if item == m[ANYTHING]:
         return NOTHING
     at = item * NODE_WIDTH

@@ -49,6 +49,7 @@ from lipogram.grammars.engine.memory import (
     clear,
     get,
     get_word,
+    integer,
     kernel,
     put,
     put_word,
@@ -100,7 +101,7 @@ def has_come(m: Memory, family: int, where: int, index: int) -> bool:
     """Whether the item has come, or cannot come any more."""
     if family_field(m, family, F_ANY_ORDER):
         word = get_word(m, SETS, where + (index >> 6))
-        return (word >> np.uint64(index & 63)) & np.uint64(1) != np.uint64(0)
+        return bool((word >> np.uint64(index & 63)) & np.uint64(1) != np.uint64(0))
     return index < where
 
 
@@ -110,10 +111,10 @@ def _set_slot(m: Memory, start: int, words: int) -> int:
     value = np.uint64(words)
     for index in range(words):
         value = mixed(value, get_word(m, SETS, start + index))
-    slot = np.int64(value & np.uint64(size - 1))
+    slot = integer(value & np.uint64(size - 1))
     while True:
         found = get(m, SET_SLOTS, slot)
-        if found == 0 or np.int64(get_word(m, SETS, found - 1)) == words:
+        if found == 0 or integer(get_word(m, SETS, found - 1)) == words:
             index = 0
             while found and index < words:
                 if get_word(m, SETS, found + index) != get_word(m, SETS, start + index):
@@ -132,7 +133,7 @@ def _intern_set(m: Memory, words: int) -> int:
         clear(m, SET_SLOTS)
         at = 1
         while at < m[SET_COUNT]:
-            size = np.int64(get_word(m, SETS, at))
+            size = integer(get_word(m, SETS, at))
             put(m, SET_SLOTS, _set_slot(m, at + 1, size), at + 1)
             at += size + 1
     start = m[SET_COUNT] + 1
@@ -143,7 +144,7 @@ def _intern_set(m: Memory, words: int) -> int:
     put_word(m, SETS, start - 1, np.uint64(words))
     put(m, SET_SLOTS, slot, start)
     m[SET_COUNT] = start + words
-    return start  # type: ignore[no-any-return]
+    return start
 
 
 @kernel
@@ -201,8 +202,8 @@ def _needed(m: Memory, family: int, where: int) -> tuple[int, int, int]:
 
 @kernel
 def _is_nearer(m: Memory, family: int, length: int, rank: int, other: np.uint64) -> bool:
-    own = item_field(m, family, np.int64(other), I_LENGTH)
-    return length < own or (length == own and rank < item_field(m, family, np.int64(other), I_RANK))
+    own = item_field(m, family, integer(other), I_LENGTH)
+    return length < own or (length == own and rank < item_field(m, family, integer(other), I_RANK))
 
 
 @kernel
@@ -261,7 +262,7 @@ def rest_of_run(m: Memory, family: int, where: int, count: int, phase: int) -> t
         if extra < 0:
             return INFINITE, 0
         for index in range(chosen):
-            item = np.int64(get_word(m, KEYS, index))
+            item = integer(get_word(m, KEYS, index))
             length = added(length, item_field(m, family, item, I_LENGTH))
             rank = max(rank, item_field(m, family, item, I_RANK))
         if extra:

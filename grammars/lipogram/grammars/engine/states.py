@@ -65,6 +65,7 @@ from lipogram.grammars.engine.memory import (
     clear,
     get,
     get_word,
+    integer,
     kernel,
     put,
     put_word,
@@ -117,7 +118,7 @@ def intern_state(m: Memory, end: int) -> int:
     put(m, STATE_SLOTS, slot, count)
     m[STATE_ITEM_COUNT] = end
     m[STATE_COUNT] = count + 1
-    return count  # type: ignore[no-any-return]
+    return count
 
 
 @kernel
@@ -127,7 +128,7 @@ def _state_slot(m: Memory, start: int, end: int) -> int:
     for index in range(start, end):
         node, frame = get(m, ITEMS, 2 * index), get(m, ITEMS, 2 * index + 1)
         value = mixed(value, np.uint64(node) | (np.uint64(frame) << np.uint64(32)))
-    slot = np.int64(value & np.uint64(size - 1))
+    slot = integer(value & np.uint64(size - 1))
     while True:
         state = get(m, STATE_SLOTS, slot)
         if state == 0:
@@ -427,8 +428,8 @@ def _successor(m: Memory, found: int, byte: int) -> int:
     for index in range(count):
         key = get_word(m, KEYS, index)
         if key != previous:
-            put(m, ITEMS, 2 * end, np.int64(key >> np.uint64(32)))
-            put(m, ITEMS, 2 * end + 1, np.int64(key & np.uint64(0xFFFFFFFF)))
+            put(m, ITEMS, 2 * end, integer(key >> np.uint64(32)))
+            put(m, ITEMS, 2 * end + 1, integer(key & np.uint64(0xFFFFFFFF)))
             end += 1
         previous = key
     return intern_state(m, end)

@@ -6,7 +6,15 @@ import argparse
 import sys
 from pathlib import Path
 
-from lipogram.server.commands.arguments import SUFFIXES, Subparsers, add_command, read_source
+from lipogram.grammars import special_tokens
+from lipogram.server.commands.arguments import (
+    SUFFIXES,
+    Subparsers,
+    add_command,
+    add_options,
+    options_of,
+    read_source,
+)
 from lipogram.server.compile_messages import Failed, Task
 from lipogram.server.compile_worker import perform
 from lipogram.server.constraints import Constraint
@@ -15,6 +23,7 @@ _EXAMPLES = """\
 examples:
   lipogram check grammar.lark
   lipogram check schema.json --samples 5
+  lipogram check schema.json --key-order any
   lipogram check dates.txt --syntax regex
 """
 
@@ -28,11 +37,12 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument("--syntax", choices=sorted(SUFFIXES.values()), help="if not by suffix")
     parser.add_argument("--samples", type=int, default=3, metavar="N", help="members to show")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="for the samples")
+    add_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints the report; returns 1 for a grammar that cannot be used."""
-    source = read_source(arguments.file, arguments.syntax)
+    source = read_source(arguments.file, arguments.syntax, options_of(arguments))
     outcome = perform(Task(Constraint(source), arguments.samples, arguments.seed))
     if isinstance(outcome, Failed):
         error = outcome.error
@@ -52,4 +62,4 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _shown(text: bytes) -> str:
-    return text.decode(errors="backslashreplace").replace("\n", "\\n")
+    return special_tokens.shown(text).decode(errors="backslashreplace").replace("\n", "\\n")

@@ -12,7 +12,14 @@ from lipogram.decoding.job import Job, Sampling
 from lipogram.decoding.masking import Masker
 from lipogram.grammars import compile as compile_grammar
 from lipogram.server import combining
-from lipogram.server.commands.arguments import Subparsers, add_command, read_source
+from lipogram.server.commands.arguments import (
+    InputError,
+    Subparsers,
+    add_command,
+    add_options,
+    options_of,
+    read_source,
+)
 from lipogram.server.constraints import Constraint, Source
 from lipogram.server.loading import load, patience_asked
 from lipogram.server.prompts import Turn
@@ -38,6 +45,7 @@ def add(subparsers: Subparsers) -> None:
     rule.add_argument("--schema", type=Path, metavar="FILE", help="a JSON Schema")
     rule.add_argument("--grammar", type=Path, metavar="FILE", help="a .lark or .gbnf grammar")
     rule.add_argument("--regex", metavar="PATTERN", help="a pattern that the whole text matches")
+    add_options(parser)
     parser.add_argument("--model", metavar="NAME", help="the model (default: the embedded one)")
     parser.add_argument("--max-tokens", type=int, metavar="N", help="(default: what fits)")
     parser.add_argument("--temperature", type=float, default=0.0, help="(default: 0)")
@@ -67,11 +75,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _source(arguments: argparse.Namespace) -> Source | None:
-    if arguments.regex is not None:
-        return Source("regex", arguments.regex)
+    options = options_of(arguments)
     if arguments.schema is not None:
-        return read_source(arguments.schema, "json_schema")
-    return read_source(arguments.grammar) if arguments.grammar is not None else None
+        return read_source(arguments.schema, "json_schema", options)
+    if arguments.grammar is not None:
+        return read_source(arguments.grammar, None, options)
+    if options.given:
+        raise InputError(f"{', '.join(options.given)}: expected a schema or grammar with it")
+    return Source("regex", arguments.regex) if arguments.regex is not None else None
 
 
 async def _write(served: Served, job: Job) -> None:

@@ -33,6 +33,7 @@ keys), and so on. Flags win.
 _OPTIONS: tuple[tuple[str, str, type, str], ...] = (
     ("--host", "host", str, "address to listen on (default: 127.0.0.1, this machine only)"),
     ("--port", "port", int, "port to listen on, 0 for any free one (default: 8000)"),
+    ("--key-order", "key_order", str, "JSON keys as in the schema, or in any order (schema, any)"),
     (
         "--max-sequences",
         "max_sequences",

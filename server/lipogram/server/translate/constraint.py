@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 
 from lipogram.server.body import parse
-from lipogram.server.constraints import Constraint, Source
+from lipogram.server.constraints import Constraint, Options, Source, Syntax
 from lipogram.server.errors import InvalidRequest
 from lipogram.server.wire import chat
-from lipogram.server.wire.common import LarkOrGbnf, StructuredOutputs
+from lipogram.server.wire.common import (
+    JsonOptions,
+    LarkOptions,
+    LarkOrGbnf,
+    StructuredOutputs,
+)
 
 _KINDS = ("json", "regex", "choice", "grammar", "json_object")
 _MAX_NESTING = 200
@@ -35,24 +41,52 @@ def structured(outputs: StructuredOutputs) -> Constraint:
         raise InvalidRequest(
             "'syntax' goes with 'grammar' alone", param="structured_outputs.syntax"
         )
-    param = f"structured_outputs.{given[0]}"
-    compact = bool(outputs.disable_any_whitespace)
-    return Constraint(_structured_source(outputs, given[0], compact, param))
+    return Constraint(_structured_source(_compacted(outputs), given[0]))
 
 
-def _structured_source(outputs: StructuredOutputs, kind: str, compact: bool, param: str) -> Source:
+def _compacted(outputs: StructuredOutputs) -> StructuredOutputs:
+    """With `disable_any_whitespace`, vLLM's name for compact whitespace, under our name."""
+    if not outputs.disable_any_whitespace:
+        return outputs
+    if outputs.whitespace not in (None, "compact"):
+        raise InvalidRequest(
+            "'disable_any_whitespace' is 'whitespace' \"compact\"; expected one of them",
+            param="structured_outputs.whitespace",
+        )
+    is_json = outputs.json_ is not None or outputs.json_object is not None
+    return outputs.model_copy(update={"whitespace": "compact"}) if is_json else outputs
+
+
+def _structured_source(outputs: StructuredOutputs, kind: str) -> Source:
+    syntax: Syntax
     match kind:
         case "json":
-            text = schema_text(outputs.json_, param)
-            return Source("json_schema", text, compact, param=param)
+            syntax, text = "json_schema", schema_text(outputs.json_, "structured_outputs.json")
         case "json_object":
-            return Source("json_schema", _ANY_OBJECT, compact, param=param)
+            syntax, text = "json_schema", _ANY_OBJECT
         case "regex":
-            return Source("regex", outputs.regex or "", param=param)
+            syntax, text = "regex", outputs.regex or ""
         case "choice":
-            return Source("choice", json.dumps(outputs.choice), param=param)
+            syntax, text = "choice", json.dumps(outputs.choice)
         case _:
-            return Source(outputs.syntax or "grammar", outputs.grammar or "", param=param)
+            syntax, text = outputs.syntax or "grammar", outputs.grammar or ""
+    chosen = options(outputs, syntax, "structured_outputs")
+    return Source(syntax, text, chosen, param=f"structured_outputs.{kind}")
+
+
+def options(given: JsonOptions | LarkOptions, syntax: Syntax, param: str) -> Options:
+    """The options among the members of a request's object at `param`.
+
+    Raises InvalidRequest for one that the syntax does not have.
+    """
+    chosen = Options(
+        **{option.name: getattr(given, option.name, None) for option in fields(Options)}
+    )
+    foreign = chosen.foreign(syntax)
+    if foreign is not None:
+        wanted = "a Lark grammar" if foreign == "lexing" else "a JSON schema"
+        raise InvalidRequest(f"{foreign!r} goes with {wanted} alone", param=f"{param}.{foreign}")
+    return chosen
 
 
 def response_format(wanted: chat.ResponseFormat | None) -> Source | None:
@@ -63,11 +97,13 @@ def response_format(wanted: chat.ResponseFormat | None) -> Source | None:
         case chat.JsonSchemaFormat(json_schema=named):
             param = "response_format.json_schema.schema"
             schema = named.schema_ if named.schema_ is not None else {"type": "object"}
-            return Source("json_schema", json.dumps(schema), param=param)
+            chosen = options(named, "json_schema", "response_format.json_schema")
+            return Source("json_schema", json.dumps(schema), chosen, param=param)
         case chat.GrammarFormat(grammar=str() as text):
             return Source("grammar", text, param="response_format.grammar")
-        case chat.GrammarFormat(grammar=LarkOrGbnf(syntax=syntax, definition=text)):
-            return Source(syntax, text, param="response_format.grammar.definition")
+        case chat.GrammarFormat(grammar=LarkOrGbnf(syntax=syntax, definition=text) as written):
+            chosen = options(written, syntax, "response_format.grammar")
+            return Source(syntax, text, chosen, param="response_format.grammar.definition")
         case _:
             return None
 

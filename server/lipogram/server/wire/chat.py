@@ -6,7 +6,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from lipogram.server.wire.common import Count, LarkOrGbnf, Refused, Request, Sampling
+from lipogram.server.wire.common import (
+    Count,
+    JsonOptions,
+    LarkOrGbnf,
+    Refused,
+    Request,
+    Sampling,
+)
 from lipogram.server.wire.tools import PastCall, Tool, ToolChoice
 
 
@@ -74,7 +81,7 @@ Message = Annotated[
 ]
 
 
-class JsonSchema(Request):
+class JsonSchema(JsonOptions):
     """A named JSON Schema; it is enforced whether `strict` or not."""
 
     name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]

@@ -46,17 +46,36 @@ class StreamOptions(Request):
     include_obfuscation: Literal[False] | None = None
 
 
-class LarkOrGbnf(Request):
+class JsonOptions(Request):
+    """How JSON of a schema is written."""
+
+    key_order: Literal["schema", "any"] | None = None
+    escapes: Literal["canonical", "any"] | None = None
+    whitespace: Literal["bounded", "compact", "spaced"] | None = None
+    formats: Literal["asserted", "annotations"] | None = None
+
+
+class LarkOptions(Request):
+    """How a Lark grammar's terminals divide a text."""
+
+    lexing: Literal["exact", "greedy"] | None = None
+
+
+class GrammarOptions(JsonOptions, LarkOptions):
+    """The options of a grammar of any syntax; one that its syntax does not have is refused."""
+
+
+class LarkOrGbnf(LarkOptions):
     """A grammar and the language it is written in."""
 
     syntax: Literal["lark", "gbnf"]
     definition: str
 
 
-class StructuredOutputs(Request):
-    """vLLM's object: exactly one of the first five members constrains the output.
+class StructuredOutputs(GrammarOptions):
+    """vLLM's object with options: exactly one of its first five members constrains the output.
 
-    A `grammar` without `syntax` is taken for Lark if it is Lark, else for GBNF.
+    A `grammar` without `syntax` is taken for Lark if it is Lark or has `lexing`, else for GBNF.
     """
 
     json_: dict[str, Any] | bool | str | None = Field(None, alias="json")

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from lipogram.server.wire.chat import Message
-from lipogram.server.wire.common import Reply, Request, TokenId
+from lipogram.server.wire.common import GrammarOptions, Reply, Request, TokenId
 
 
 class GrammarRequest(Request):
@@ -15,6 +15,7 @@ class GrammarRequest(Request):
 
     syntax: Literal["json_schema", "regex", "lark", "gbnf", "choice"]
     definition: dict[str, Any] | bool | str | Annotated[list[str], Field(fail_fast=True)]
+    options: GrammarOptions = GrammarOptions()
     samples: Annotated[int, Field(ge=0, le=20)] = 3
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +27,9 @@ class Lipogram:
         tokens = [b"" if id in special else token for id, token in enumerate(vocabulary.tokens)]
         self.vocabulary = Vocabulary.from_tokens(tokens, eos_ids=(vocabulary.eos,))
         self.out = np.empty(-(-len(tokens) // 32), np.int32)
+        masking.warm_up(self.vocabulary)
+        gc.collect()
+        gc.freeze()
 
     def compile(self, schema: Any) -> None:
         self._compile(json_schema.parse(schema))

@@ -12,7 +12,7 @@ from numba.core.dispatcher import Dispatcher
 from lipogram.decoding import Masker, Vocabulary
 from lipogram.decoding.closing import closing
 from lipogram.grammars import compile, json_schema, lark, regex
-from lipogram.grammars.engine.warming import warm_up
+from lipogram.grammars.warming import warm_up
 
 TOKENS = [b"", *(bytes([byte]) for byte in range(256)), b'":', b"ab", "é".encode()]
 vocabulary = Vocabulary.from_tokens(TOKENS, eos_ids=(0,))

@@ -16,10 +16,19 @@ from numpy.typing import NDArray
 
 from lipogram.decoding import reaches
 from lipogram.decoding.vocabulary import Vocabulary
-from lipogram.grammars import Automaton, BudgetExceeded, State, special_tokens
+from lipogram.grammars import (
+    Automaton,
+    BudgetExceeded,
+    State,
+    compile,
+    json_schema,
+    special_tokens,
+    warming,
+)
 from lipogram.grammars.engine.memory import FUEL, array_at
 
 _CACHE_BYTES = 64 << 20
+_SAMPLE = b'{"a": ["b\\n", -1.5e3, true, null, {}],\n "c": {"d": "e", "f": 0}, "g": []}'
 _MASK_WORK = 50_000_000  # for one mask, about half a second: everybody else waits meanwhile
 
 
@@ -131,3 +140,23 @@ def fill_batch(requests: Sequence[tuple[Masker, State]], out: NDArray[np.int32])
     """Fill a row of int32[B, ceil(V/32)] for each request of a batch, as `Masker.fill` does."""
     for row, (masker, state) in zip(out, requests, strict=True):
         np.copyto(row, masker.mask(state))
+
+
+def warm_up(vocabulary: Vocabulary) -> None:
+    """Make what masks of the vocabulary share, so that no request waits for it.
+
+    Cost: the vocabulary's tries, masks of any JSON text, 0.2 s for 100,000 tokens; on the first
+    start ever, compiling the engine's kernels.
+    """
+    for automaton in warming.warm_up():
+        masker = Masker(automaton, vocabulary)
+        state = automaton.walk(automaton.start(), b"(")
+        assert state is not None  # the warm-up was there
+        masker.mask(state)
+    vocabulary.spell(b"")
+    masker = Masker(compile(json_schema.parse({})), vocabulary)
+    walked: State | None = masker.start()
+    for byte in _SAMPLE:
+        assert walked is not None
+        masker.mask(walked)
+        walked = masker.automaton.walk(walked, (byte,))

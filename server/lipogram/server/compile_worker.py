@@ -14,8 +14,8 @@ from typing import BinaryIO
 
 from lipogram.grammars import Automaton
 from lipogram.grammars import compile as compile_grammar
-from lipogram.grammars.engine.warming import warm_up
 from lipogram.grammars.errors import BudgetExceeded, GrammarError
+from lipogram.grammars.warming import warm_up
 from lipogram.server import combining, members
 from lipogram.server.compile_messages import (
     HEADER_BYTES,

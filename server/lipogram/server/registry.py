@@ -10,10 +10,9 @@ from typing import Protocol
 from lipogram.decoding.autoregressive import Autoregressive
 from lipogram.decoding.events import Event
 from lipogram.decoding.job import Job
-from lipogram.decoding.masking import Masker
+from lipogram.decoding.masking import warm_up
 from lipogram.decoding.models.base import CausalModel
 from lipogram.decoding.models.embedded import EmbeddedCausal
-from lipogram.grammars.engine.warming import warm_up
 from lipogram.server.errors import ModelNotFound
 from lipogram.server.prompts import ChatTemplate
 
@@ -75,14 +74,6 @@ def _template(model: CausalModel) -> ChatTemplate:
 
 
 def _warmed_up(model: CausalModel) -> CausalModel:
-    """The model, after masks of its vocabulary were made: no request waits for what that builds.
-
-    Cost: the vocabulary's tries; on the first start ever, compiling the engine's kernels.
-    """
-    for automaton in warm_up():
-        masker = Masker(automaton, model.vocabulary)
-        state = automaton.walk(automaton.start(), b"(")
-        assert state is not None  # the warm-up was there
-        masker.mask(state)
-    model.vocabulary.spell(b"")
+    """The model, after masks of its vocabulary were made: no request waits for what that builds."""
+    warm_up(model.vocabulary)
     return model

@@ -11,6 +11,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Mapping
 from mmap import mmap
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import numpy as np
@@ -40,6 +41,11 @@ MAX_BYTES: Final = _WORDS - 4
 _LENT: Final = _WORDS - 5  # bit set of the arrays that lie in the memory's own pages
 _LEAST_BYTES: Final = 512
 
+_SOURCES: Final = tuple(
+    (path.name, path.stat().st_mtime_ns, path.stat().st_size)
+    for path in sorted(Path(__file__).parent.glob("*.py"))
+)
+
 _calloc = types.ExternalFunction("calloc", types.intp(types.intp, types.intp))
 _memcpy = types.ExternalFunction("memcpy", types.intp(types.intp, types.intp, types.intp))
 _memset = types.ExternalFunction("memset", types.intp(types.intp, types.intc, types.intp))
@@ -52,6 +58,9 @@ def kernel(function: Compiled) -> Compiled:
     Constant arguments are taken as integers: numba would compile the function anew for each.
     """
     dispatcher = njit(cache=True, nogil=True)(function)
+    # What is cached contains what it calls; numba looks at the function's own file only.
+    index = dispatcher._cache._cache_file
+    index._source_stamp = (index._source_stamp, _SOURCES)
     template = dispatcher.get_call_template
 
     def get_call_template(args: tuple[Any, ...], kws: dict[str, Any]) -> Any:

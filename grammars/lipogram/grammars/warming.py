@@ -1,12 +1,14 @@
-"""Having the engine's compiled code ready before anybody waits for it."""
+"""Having the engine's compiled code, and tables that are made once, ready before anybody waits."""
 
 from __future__ import annotations
 
-from lipogram.grammars import ir
+from collections.abc import Mapping
+
+from lipogram.grammars import formats, ir, json_schema, regex
 from lipogram.grammars.automaton import Automaton, compile
 
 # A compiled function brings what it may call with it, so few expressions do.
-_RULES = {
+_RULES: Mapping[str, ir.Expression] = {
     "start": ir.Sequence((ir.Literal(b"("), ir.Reference("inner"), ir.Literal(b")"))),
     "inner": ir.Choice((ir.Reference("start"), ir.Reference("text"))),
     "text": ir.Repeat(ir.ANY_CHAR, 1, 3),
@@ -20,9 +22,13 @@ _GRAMMARS = (
 def warm_up() -> tuple[Automaton, ...]:
     """Load all code that automata run, or compile it: minutes on the first start ever.
 
-    Returns the automata that ran it, with lexemes and without, for what reads automata to be
-    warmed up in its turn.
+    Unicode's classes and the formats of JSON Schema are worked out, too. Returns the automata that
+    ran the code, with lexemes and without, for what reads automata to be warmed up in its turn;
+    a text of each begins with "(".
     """
+    regex.parse(r"\w\s")
+    for name in sorted(formats.NAMES):
+        compile(json_schema.parse({"type": "string", "format": name}))
     return tuple(map(_visited, _GRAMMARS))
 
 

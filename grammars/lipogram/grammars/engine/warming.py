@@ -6,7 +6,7 @@ from lipogram.grammars import ir
 from lipogram.grammars.automaton import Automaton, compile
 
 # A compiled function brings what it may call with it, so few expressions do.
-_RULES = {
+_RULES: dict[str, ir.Expression] = {
     "start": ir.Sequence((ir.Literal(b"("), ir.Reference("inner"), ir.Literal(b")"))),
     "inner": ir.Choice((ir.Reference("start"), ir.Reference("text"))),
     "text": ir.Repeat(ir.ANY_CHAR, 1, 3),

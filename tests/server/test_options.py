@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from typing import Any
 
 import httpx
@@ -173,6 +174,10 @@ def test_what_a_report_says_is_counted_in_the_log(
     with caplog.at_level(logging.INFO, "lipogram.access"):
         schema = {"type": "number", "minimun": 3}
         assert post("/v1/grammars", syntax="json_schema", definition=schema).status_code == 200
+        for _ in range(100):  # the line is written when the answer has been sent
+            if caplog.messages:
+                break
+            time.sleep(0.02)
     facts = json.loads(caplog.messages[-1])
     assert facts["narrowed"] == 1
     assert facts["warnings"] == 1

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lipogram.decoding import reaches
+from lipogram.decoding.reaches.layout import EPOCH, PARTS
+from lipogram.decoding.reaches.parts import find_parts, unite, walk_state
 from lipogram.decoding.vocabulary import Vocabulary
 from lipogram.grammars import (
     Automaton,
@@ -46,7 +47,7 @@ class Masker:
         self.has_specials = special_tokens.occur(automaton.grammar)
         self.has_lexemes = bool(automaton.grammar.lexemes)
         self._reaches = vocabulary.reaches
-        self._find_parts = reaches.walk_state if self.has_lexemes else reaches.find_parts
+        self._find_parts = walk_state if self.has_lexemes else find_parts
         self._words = -(-len(vocabulary) // 32)
         self._eos = np.zeros(self._words, np.int32)
         for token in vocabulary.eos_ids:
@@ -121,12 +122,12 @@ class Masker:
             except MemoryError:
                 raise BudgetExceeded("one mask of the grammar takes too long") from None
             is_complete = automaton.is_complete(state)
-            epoch = int(memory[reaches.EPOCH])
-            parts = epoch * 2 + is_complete, array_at(memory, reaches.PARTS, count).tobytes()
+            epoch = int(memory[EPOCH])
+            parts = epoch * 2 + is_complete, array_at(memory, PARTS, count).tobytes()
             mask = self._by_parts.get(parts)
             if mask is None:
                 mask = np.empty(self._words, np.int32)
-                reaches.unite(memory, count, mask)
+                unite(memory, count, mask)
                 if self.has_specials:
                     mask &= self.vocabulary.unmarked
                 if is_complete:

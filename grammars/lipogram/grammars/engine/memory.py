@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Mapping
+from functools import cache
 from mmap import mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
@@ -41,15 +42,17 @@ MAX_BYTES: Final = _WORDS - 4
 _LENT: Final = _WORDS - 5  # bit set of the arrays that lie in the memory's own pages
 _LEAST_BYTES: Final = 512
 
-_SOURCES: Final = tuple(
-    (path.name, path.stat().st_mtime_ns, path.stat().st_size)
-    for path in sorted(Path(__file__).parent.glob("*.py"))
-)
-
 _calloc = types.ExternalFunction("calloc", types.intp(types.intp, types.intp))
 _memcpy = types.ExternalFunction("memcpy", types.intp(types.intp, types.intp, types.intp))
 _memset = types.ExternalFunction("memset", types.intp(types.intp, types.intc, types.intp))
 _free = types.ExternalFunction("free", types.void(types.intp))
+
+
+@cache
+def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """What tells when a source in the folder has changed."""
+    stats = [(path.name, path.stat()) for path in sorted(folder.glob("*.py"))]
+    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
 
 
 def kernel(function: Compiled) -> Compiled:
@@ -60,7 +63,8 @@ def kernel(function: Compiled) -> Compiled:
     dispatcher = njit(cache=True, nogil=True)(function)
     # What is cached contains what it calls; numba looks at the function's own file only.
     index = dispatcher._cache._cache_file
-    index._source_stamp = (index._source_stamp, _SOURCES)
+    own = Path(function.__code__.co_filename).parent
+    index._source_stamp = (_stamp(Path(__file__).parent), _stamp(own))
     template = dispatcher.get_call_template
 
     def get_call_template(args: tuple[Any, ...], kws: dict[str, Any]) -> Any:

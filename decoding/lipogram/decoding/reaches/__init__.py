@@ -1,0 +1,77 @@
+"""What residuals do with a vocabulary, kept for all grammars that contain them.
+
+A *reach* is the tokens that a residual allows and its *crossing*: the trie nodes at which it ends
+inside tokens. A *region* is a set of trie nodes below which to go on. Reaches are found by walking
+the token trie in step with the automaton of the residual alone. Most of the trie is never walked:
+where a residual goes on alike by a class of characters (strings, identifiers), the tokens that
+consist of those are known from their byte sets, and only the others are looked at.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Final
+
+import numpy as np
+
+from lipogram.decoding.reaches.classes import (
+    describe,
+)
+from lipogram.decoding.reaches.layout import (
+    ALLOWED,
+    ALLOWED_COUNT,
+    BITS,
+    BITS_COUNT,
+    BYTE,
+    CHILD_COUNT,
+    CHILDREN,
+    DEPTH,
+    INNER,
+    LIMIT_BYTES,
+    NODES,
+    REGION_NODE_COUNT,
+    REGION_NODES,
+    SKIP,
+    TOKEN,
+    TOKEN_START,
+    TOKENS,
+    VISITS,
+    WORDS,
+)
+from lipogram.decoding.reaches.regions import (
+    forget,
+)
+from lipogram.decoding.trie import TokenTrie
+from lipogram.grammars.engine.memory import (
+    copy_in,
+    new_memory,
+)
+
+_PAGES: Final = {
+    ALLOWED: 2 * LIMIT_BYTES, BITS: 2 * LIMIT_BYTES, CHILDREN: 2 * LIMIT_BYTES,
+    REGION_NODES: 2 * LIMIT_BYTES, INNER: LIMIT_BYTES, VISITS: LIMIT_BYTES,
+}  # fmt: skip
+
+
+class Reaches:
+    """The reaches of one vocabulary: a memory for compiled code, and the lock to hold meanwhile."""
+
+    def __init__(self, trie: TokenTrie, tokens: int) -> None:
+        memory = self.memory = new_memory(1 << 30, _PAGES)
+        self.lock = threading.Lock()
+        for array, values in (
+            (BYTE, trie.byte), (SKIP, trie.skip), (DEPTH, trie.depth),
+            (TOKEN_START, trie.token_offsets), (TOKEN, trie.token_ids),
+        ):  # fmt: skip
+            copy_in(memory, array, 0, values.astype(np.int32))
+        memory[NODES], memory[TOKENS] = len(trie.byte), tokens
+        memory[WORDS] = -(-tokens // 32)
+        describe(memory)
+        forget(memory)
+
+    def trim(self) -> None:
+        """Forget all reaches if they hold too much memory."""
+        v = self.memory
+        held = v[ALLOWED_COUNT] + v[BITS_COUNT] + v[REGION_NODE_COUNT] + v[CHILD_COUNT]
+        if 4 * held > LIMIT_BYTES:
+            forget(v)

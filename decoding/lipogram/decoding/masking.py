@@ -19,18 +19,17 @@ from lipogram.decoding.reaches.parts import find_parts, unite, walk_state
 from lipogram.decoding.vocabulary import Vocabulary
 from lipogram.grammars import (
     Automaton,
-    BudgetExceeded,
     State,
     compile,
     json_schema,
     special_tokens,
     warming,
 )
-from lipogram.grammars.engine.memory import FUEL, array_at
+from lipogram.grammars.engine.memory import array_at
 
 _CACHE_BYTES = 64 << 20
 _SAMPLE = b'{"a": ["b\\n", -1.5e3, true, null, {}],\n "c": {"d": "e", "f": 0}, "g": []}'
-_MASK_WORK = 50_000_000  # for one mask, about half a second: everybody else waits meanwhile
+_MASK_S = 0.5  # of work for one mask: everybody else waits meanwhile
 
 
 class Masker:
@@ -114,13 +113,9 @@ class Masker:
         if self.size_bytes > _CACHE_BYTES:
             self._forget()
         automaton, memory = self.automaton, self._reaches.memory
-        with self._reaches.lock, automaton.lock:
+        with self._reaches.lock, automaton.working("one mask of the grammar", _MASK_S):
             self._reaches.trim()
-            automaton.memory[FUEL] = _MASK_WORK
-            try:
-                count = self._find_parts(automaton.memory, memory, state)
-            except MemoryError:
-                raise BudgetExceeded("one mask of the grammar takes too long") from None
+            count = self._find_parts(automaton.memory, memory, state)
             is_complete = automaton.is_complete(state)
             epoch = int(memory[EPOCH])
             parts = epoch * 2 + is_complete, array_at(memory, PARTS, count).tobytes()

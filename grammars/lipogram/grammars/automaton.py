@@ -128,6 +128,16 @@ class Automaton:
         return int(memory[HELD_BYTES] + 1024 * rows + 80 * nodes + 8 * edges + 40 * len(self))
 
     @property
+    def is_worn(self) -> bool:
+        """Whether half of a budget is used up, so that a new automaton should take its place."""
+        memory, budget = self.memory, self._budget
+        return bool(
+            2 * memory[ROW_COUNT] > budget.max_states
+            or 2 * memory[NODE_COUNT] > budget.max_nodes
+            or 2 * memory[HELD_BYTES] > budget.max_bytes
+        )
+
+    @property
     def max_shortest_bytes(self) -> int:
         """The length beyond which `shortest` refuses to spell."""
         return self._budget.max_shortest_bytes
@@ -205,14 +215,18 @@ class Automaton:
             return exits.shortest_length(self.memory, state)
 
     @contextmanager
-    def working(self) -> Iterator[None]:
-        """Hold the lock, with work for one step allowed; BudgetExceeded if it takes more."""
+    def working(self, what: str = "one step", seconds: float | None = None) -> Iterator[None]:
+        """Hold the lock, with so much work allowed, by default that of one step.
+
+        Raises BudgetExceeded, in which `what` took too long, or a budget was used up.
+        """
         with self.lock:
-            self.memory[FUEL] = int(self._budget.max_step_s * _WORK_PER_S)
+            seconds = self._budget.max_step_s if seconds is None else seconds
+            self.memory[FUEL] = int(seconds * _WORK_PER_S)
             try:
                 yield
             except MemoryError:
-                raise self._exceeded("one step takes too long") from None
+                raise self._exceeded(f"{what} takes too long") from None
 
     def _expanded(self, state: State) -> int:
         """Twice the row of a state, one more if it is complete; its successors are made."""

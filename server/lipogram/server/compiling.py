@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from lipogram.decoding.masking import Masker
 from lipogram.decoding.vocabulary import Vocabulary
-from lipogram.grammars import Budget
 from lipogram.grammars import compile as compile_grammar
 from lipogram.grammars.errors import GrammarError
 from lipogram.server.cache import ByteCache
@@ -18,7 +17,6 @@ from lipogram.server.settings import Settings
 from lipogram.server.workers import WorkerPool
 
 _REFUSALS_BYTES = 4 << 20
-_WORN_STATES = Budget().max_states // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +68,7 @@ class Compiler:
         """
         key = (constraint, id(vocabulary))
         rule = self._rules.get(key)
-        if rule is not None and not _is_worn(rule):
+        if rule is not None and not rule.masker.automaton.is_worn:
             return rule
         task = self._under_way.get(key)
         if task is None:
@@ -115,11 +113,6 @@ class Compiler:
 
 def _build(compiled: Compiled, vocabulary: Vocabulary) -> Rule:
     return Rule(Masker(compile_grammar(compiled.grammar), vocabulary), compiled.syntax)
-
-
-def _is_worn(rule: Rule) -> bool:
-    """Whether an automaton has seen so much that its budget may end a request: then a new one."""
-    return len(rule.masker.automaton) > _WORN_STATES
 
 
 def _rule_bytes(rule: Rule) -> int:

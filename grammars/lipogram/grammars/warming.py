@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from lipogram.grammars import formats, ir, json_schema, regex
 from lipogram.grammars.automaton import Automaton, compile
@@ -13,6 +13,19 @@ _RULES: Mapping[str, ir.Expression] = {
     "inner": ir.Choice((ir.Reference("start"), ir.Reference("text"))),
     "text": ir.Repeat(ir.ANY_CHAR, 1, 3),
 }
+# What schemas ask for most, with a text that meets most of what it can wait for.
+_COMMON: tuple[tuple[str | None, bytes], ...] = (
+    (None, b'{"a": ["b\\n", -1.5e3, true, null, {}],\n "c": {"d": "e", "f": 0}, "g": []}'),
+    ("date-time", b'"2024-02-29T23:59:58.25+01:00"'),
+    ("date", b'"2024-02-29"'),
+    ("time", b'"23:59:58.25Z"'),
+    ("email", b'"name.surname@mail.example.com"'),
+    ("hostname", b'"www.example-host.com"'),
+    ("ipv4", b'"192.168.0.1"'),
+    ("ipv6", b'"2001:db8::8a2e:370:7334"'),
+    ("uri", b'"https://user@www.example.com:8080/path/to?q=a&b=%20#part"'),
+    ("uuid", b'"123e4567-e89b-12d3-a456-426614174000"'),
+)
 _GRAMMARS = (
     ir.Grammar(_RULES, "start"),
     ir.Grammar(_RULES, "start", lexemes=frozenset({"text"})),
@@ -40,3 +53,10 @@ def _visited(grammar: ir.Grammar) -> Automaton:
     automaton.shortest(state)
     automaton.forced(automaton.start())
     return automaton
+
+
+def common() -> Iterator[tuple[Automaton, bytes]]:
+    """What residuals of many schemas do: automata, each with a member to be walked byte by byte."""
+    for name, text in _COMMON:
+        schema = {} if name is None else {"type": "string", "format": name}
+        yield compile(json_schema.parse(schema)), text

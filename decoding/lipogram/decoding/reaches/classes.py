@@ -44,6 +44,10 @@ from lipogram.decoding.reaches.layout import (
     VISITS,
     WORDS,
 )
+from lipogram.grammars.engine.bytesets import (
+    has_byte,
+    mask_word,
+)
 from lipogram.grammars.engine.derive import (
     derive,
 )
@@ -80,9 +84,7 @@ from lipogram.grammars.engine.memory import (
 )
 from lipogram.grammars.engine.nodes import (
     field,
-    has_byte,
     is_nullable,
-    mask_word,
 )
 from lipogram.grammars.engine.states import (
     residual_state,

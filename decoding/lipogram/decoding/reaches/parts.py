@@ -26,11 +26,11 @@ from lipogram.decoding.reaches.layout import (
     OWN_WIDTH,
     PARTS,
     PATH,
+    PENDING,
     REACH_ROWS,
     REACH_WIDTH,
     REGION_BYTES,
     SEEN,
-    TODO,
     TOKEN_COUNT_OUT,
     WHOLE,
 )
@@ -101,6 +101,9 @@ from lipogram.grammars.engine.states import (
     residual_state,
     row_of,
 )
+from lipogram.grammars.engine.worklist import (
+    add_once,
+)
 
 
 @kernel
@@ -142,7 +145,7 @@ def edges_only(m: Memory, node: int) -> int:
 def _push_part(
     m: Memory, v: Memory, node: int, frame: int, region: int, count: int, generation: int
 ) -> int:
-    """Append a part to TODO unless it is there or allows nothing; the new count."""
+    """Append a part to PENDING unless it is there or allows nothing; the new count."""
     if region != WHOLE and not is_nullable(m, node):
         index_region(v, region)
         nothing = np.uint64(0)
@@ -150,40 +153,12 @@ def _push_part(
             nothing |= first_bytes(m, node, index) & get_word(v, REGION_BYTES, 4 * region + index)
         if nothing == np.uint64(0):
             return count
-    if capacity(v, SEEN) < 16 * (count + 1):
-        reserve(v, SEEN, 32 * (count + 1) + 1024)
-        clear(v, SEEN)
-        for index in range(count):
-            _see(v, get(v, TODO, 3 * index), get(v, TODO, 3 * index + 1),
-                 get(v, TODO, 3 * index + 2), index, generation)  # fmt: skip
-    reserve(v, TODO, 12 * (count + 1))
-    put(v, TODO, 3 * count, node)
-    put(v, TODO, 3 * count + 1, frame)
-    put(v, TODO, 3 * count + 2, region)
-    return count + _see(v, node, frame, region, count, generation)
-
-
-@kernel
-def _see(v: Memory, node: int, frame: int, region: int, index: int, generation: int) -> int:
-    size = capacity(v, SEEN) // 8
-    slot = (node * 0x9E3779B1 + frame * 0x85EBCA77 + region * 0xC2B2AE35) & (size - 1)
-    while get(v, SEEN, 2 * slot) == generation:
-        other = get(v, SEEN, 2 * slot + 1)
-        if (
-            get(v, TODO, 3 * other) == node
-            and get(v, TODO, 3 * other + 1) == frame
-            and get(v, TODO, 3 * other + 2) == region
-        ):
-            return 0
-        slot = (slot + 1) & (size - 1)
-    put(v, SEEN, 2 * slot, generation)
-    put(v, SEEN, 2 * slot + 1, index)
-    return 1
+    return add_once(v, PENDING, SEEN, node, frame, region, count, generation)
 
 
 @kernel
 def _return(m: Memory, v: Memory, frame: int, region: int, count: int, generation: int) -> int:
-    """Go on below the region's nodes with what waits in a frame; the new count of TODO."""
+    """Go on below the region's nodes with what waits in a frame; the new count of PENDING."""
     if frame > ROOT:
         at = frame * FRAME_WIDTH
         for index in range(get(m, FRAMES, at), get(m, FRAMES, at + CALLER_END)):
@@ -262,7 +237,7 @@ def _own_frame(v: Memory, rule: int, region: int, generation: int) -> int:
 def _call(
     m: Memory, v: Memory, rule: int, rest: int, frame: int, region: int, count: int, generation: int
 ) -> int:
-    """Go on below the region's nodes with a rule and then the rest; the new count of TODO."""
+    """Go on below the region's nodes with a rule and then the rest; the new count of PENDING."""
     body = body_of(m, rule)
     if get(m, RULES, rule * RULE_WIDTH + R_FLAGS) & SKIPPABLE:
         count = _push_part(m, v, rest, frame, region, count, generation)
@@ -309,8 +284,8 @@ def find_parts(m: Memory, v: Memory, state: int) -> int:
         node, frame = get(m, ITEMS, 2 * index), get(m, ITEMS, 2 * index + 1)
         count = _push_part(m, v, node, frame, WHOLE, count, generation)
     while position < count:
-        node, frame = get(v, TODO, 3 * position), get(v, TODO, 3 * position + 1)
-        region = get(v, TODO, 3 * position + 2)
+        node, frame = get(v, PENDING, 3 * position), get(v, PENDING, 3 * position + 1)
+        region = get(v, PENDING, 3 * position + 2)
         position += 1
         burn(m, 4)
         derive(m, node)

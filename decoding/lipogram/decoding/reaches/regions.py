@@ -29,6 +29,9 @@ from lipogram.decoding.reaches.layout import (
     SKIP,
     WHOLE,
 )
+from lipogram.grammars.engine.bytesets import (
+    mixed,
+)
 from lipogram.grammars.engine.memory import (
     Memory,
     capacity,
@@ -39,9 +42,6 @@ from lipogram.grammars.engine.memory import (
     put,
     put_word,
     reserve,
-)
-from lipogram.grammars.engine.nodes import (
-    mixed,
 )
 
 

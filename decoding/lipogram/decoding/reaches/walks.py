@@ -70,6 +70,9 @@ from lipogram.decoding.reaches.regions import (
     index_region,
     intern_region,
 )
+from lipogram.grammars.engine.bytesets import (
+    mixed,
+)
 from lipogram.grammars.engine.layout import (
     HASHES,
     ITEMS,
@@ -96,7 +99,6 @@ from lipogram.grammars.engine.memory import (
     store,
 )
 from lipogram.grammars.engine.nodes import (
-    mixed,
     sort_list,
 )
 from lipogram.grammars.engine.states import (

@@ -10,6 +10,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from lipogram.grammars.engine.bytesets import (
+    classify,
+    has_byte,
+    mask_of,
+    sign,
+)
 from lipogram.grammars.engine.layout import (
     BOTH,
     CALL,
@@ -63,19 +69,15 @@ from lipogram.grammars.engine.memory import (
 from lipogram.grammars.engine.nodes import (
     both,
     choice,
-    classify,
     complement,
     either,
     field,
-    has_byte,
     is_nullable,
-    mask_of,
     nameless,
     push_option,
     repeat,
     sequence,
     set_field,
-    sign,
 )
 from lipogram.grammars.engine.programs import (
     item_node,

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from lipogram.grammars.engine.bytesets import (
+    has_byte,
+)
 from lipogram.grammars.engine.layout import (
     CALL,
     CALLER_END,
@@ -60,7 +63,6 @@ from lipogram.grammars.engine.memory import (
 from lipogram.grammars.engine.nodes import (
     added,
     field,
-    has_byte,
     is_nullable,
     sort_list,
 )

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from lipogram.grammars.engine.bytesets import (
+    mixed,
+)
 from lipogram.grammars.engine.layout import (
     EMPTY,
     INFINITE,
@@ -25,7 +28,6 @@ from lipogram.grammars.engine.nodes import (
     choice,
     cons,
     known,
-    mixed,
     push_option,
 )
 

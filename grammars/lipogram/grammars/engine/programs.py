@@ -10,6 +10,9 @@ from typing import Final
 
 import numpy as np
 
+from lipogram.grammars.engine.bytesets import (
+    mask_of,
+)
 from lipogram.grammars.engine.layout import (
     EMPTY,
     F_FIRST,
@@ -51,7 +54,6 @@ from lipogram.grammars.engine.nodes import (
     choice,
     complement,
     cons,
-    mask_of,
     named,
     push_option,
     repeat,

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from lipogram.grammars.engine.bytesets import (
+    mixed,
+)
 from lipogram.grammars.engine.layout import (
     CALLING,
     F_ANY_ORDER,
@@ -59,7 +62,6 @@ from lipogram.grammars.engine.nodes import (
     add,
     added,
     known,
-    mixed,
     multiplied,
 )
 

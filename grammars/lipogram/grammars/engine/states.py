@@ -10,6 +10,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from lipogram.grammars.engine.bytesets import (
+    classify,
+    has_byte,
+    mask_of,
+    mask_word,
+    mixed,
+    sign,
+)
 from lipogram.grammars.engine.derive import (
     derive,
 )
@@ -39,6 +47,7 @@ from lipogram.grammars.engine.layout import (
     MAX_STATES,
     NAMELESS,
     OWN,
+    PENDING,
     R_FLAGS,
     ROOT,
     ROW_COUNT,
@@ -56,7 +65,6 @@ from lipogram.grammars.engine.layout import (
     STATE_SLOTS,
     STATE_WIDTH,
     STATES,
-    TODO,
 )
 from lipogram.grammars.engine.memory import (
     Memory,
@@ -72,20 +80,17 @@ from lipogram.grammars.engine.memory import (
     reserve,
 )
 from lipogram.grammars.engine.nodes import (
-    classify,
     field,
-    has_byte,
     is_nullable,
-    mask_of,
-    mask_word,
-    mixed,
-    sign,
 )
 from lipogram.grammars.engine.programs import (
     body_of,
 )
 from lipogram.grammars.engine.search import (
     is_alive,
+)
+from lipogram.grammars.engine.worklist import (
+    add_once,
 )
 
 
@@ -166,42 +171,6 @@ def row_of(m: Memory, state: int) -> int:
 
 
 @kernel
-def _add_todo(m: Memory, node: int, frame: int, after: int, count: int, generation: int) -> int:
-    """Append an item to TODO unless it is there; the new count."""
-    size = capacity(m, SEEN) // 8
-    if 2 * (count + 1) > size:
-        reserve(m, SEEN, 16 * size + 1024)
-        clear(m, SEEN)
-        for index in range(count):
-            _see(m, get(m, TODO, 3 * index), get(m, TODO, 3 * index + 1),
-                 get(m, TODO, 3 * index + 2), index, generation)  # fmt: skip
-    reserve(m, TODO, 12 * (count + 1))
-    put(m, TODO, 3 * count, node)
-    put(m, TODO, 3 * count + 1, frame)
-    put(m, TODO, 3 * count + 2, after)
-    return count + _see(m, node, frame, after, count, generation)
-
-
-@kernel
-def _see(m: Memory, node: int, frame: int, after: int, index: int, generation: int) -> int:
-    """Note that an item stands at an index of TODO; 0 if it stands there already, else 1."""
-    size = capacity(m, SEEN) // 8
-    slot = (node * 0x9E3779B1 + frame * 0x85EBCA77 + after) & (size - 1)
-    while get(m, SEEN, 2 * slot) == generation:
-        other = get(m, SEEN, 2 * slot + 1)
-        if (
-            get(m, TODO, 3 * other) == node
-            and get(m, TODO, 3 * other + 1) == frame
-            and get(m, TODO, 3 * other + 2) == after
-        ):
-            return 0
-        slot = (slot + 1) & (size - 1)
-    put(m, SEEN, 2 * slot, generation)
-    put(m, SEEN, 2 * slot + 1, index)
-    return 1
-
-
-@kernel
 def _add_found(m: Memory, mask: int, rest: int, frame: int, count: int) -> int:
     reserve(m, FOUND, 12 * (count + 1))
     put(m, FOUND, 3 * count, mask)
@@ -224,11 +193,11 @@ def expand(m: Memory, state: int) -> None:
     for index in range(get(m, STATES, at + S_START), get(m, STATES, at + S_END)):
         node, frame = get(m, ITEMS, 2 * index), get(m, ITEMS, 2 * index + 1)
         derive(m, node)
-        count = _add_todo(m, node, frame, 0, count, generation)
+        count = add_once(m, PENDING, SEEN, node, frame, 0, count, generation)
     taken = _extending(m, count)
     while position < count:
-        node, frame = get(m, TODO, 3 * position), get(m, TODO, 3 * position + 1)
-        after = get(m, TODO, 3 * position + 2)
+        node, frame = get(m, PENDING, 3 * position), get(m, PENDING, 3 * position + 1)
+        after = get(m, PENDING, 3 * position + 2)
         position += 1
         burn(m, 8)
         derive(m, node)
@@ -241,8 +210,8 @@ def expand(m: Memory, state: int) -> None:
                     after = 1
                 for index in range(get(m, FRAMES, at), get(m, FRAMES, at + CALLER_END)):
                     rest, caller = get(m, CALLERS, 2 * index), get(m, CALLERS, 2 * index + 1)
-                    count = _add_todo(m, rest, caller, after, count, generation)
-                after = get(m, TODO, 3 * position - 1)
+                    count = add_once(m, PENDING, SEEN, rest, caller, after, count, generation)
+                after = get(m, PENDING, 3 * position - 1)
         for index in range(field(m, node, EDGE_START) - 1, field(m, node, EDGE_END)):
             mask, rest = get(m, EDGES, 2 * index), get(m, EDGES, 2 * index + 1)
             if after:
@@ -256,7 +225,7 @@ def expand(m: Memory, state: int) -> None:
             reserve(m, OWN, 8 * m[RULE_COUNT])
             is_own = get(m, OWN, 2 * rule) == generation
             if rest == EMPTY and not is_own and not flags & LEXEME:  # in tail position
-                count = _add_todo(m, body, frame, after, count, generation)
+                count = add_once(m, PENDING, SEEN, body, frame, after, count, generation)
                 continue
             if not is_own:
                 put(m, OWN, 2 * rule, generation)
@@ -269,9 +238,11 @@ def expand(m: Memory, state: int) -> None:
             put(m, CALLED, 4 * called + 2, frame)
             put(m, CALLED, 4 * called + 3, flags)
             called += 1
-            count = _add_todo(m, body, first_own + frame_index, after, count, generation)
+            count = add_once(
+                m, PENDING, SEEN, body, first_own + frame_index, after, count, generation
+            )
             if flags & SKIPPABLE:
-                count = _add_todo(m, rest, frame, after, count, generation)
+                count = add_once(m, PENDING, SEEN, rest, frame, after, count, generation)
     found = _return_early(m, found, called, first_own)
     _write_frames(m, called, own, state)
     _write_row(m, state, found, is_complete)
@@ -285,10 +256,10 @@ def _extending(m: Memory, count: int) -> int:
     """The byte set by which lexemes in progress can go on, among the first items; -1: none."""
     w0 = w1 = w2 = w3 = np.uint64(0)
     for index in range(count):
-        frame = get(m, TODO, 3 * index + 1)
+        frame = get(m, PENDING, 3 * index + 1)
         if frame == ROOT or not get(m, FRAMES, frame * FRAME_WIDTH + FRAME_FLAGS) & LEXEME:
             continue
-        node = get(m, TODO, 3 * index)
+        node = get(m, PENDING, 3 * index)
         for edge in range(field(m, node, EDGE_START) - 1, field(m, node, EDGE_END)):
             if is_alive(m, get(m, EDGES, 2 * edge + 1)):
                 mask = get(m, EDGES, 2 * edge)

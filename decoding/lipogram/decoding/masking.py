@@ -14,8 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lipogram.decoding.reaches.layout import EPOCH, PARTS
-from lipogram.decoding.reaches.parts import find_parts, unite, walk_state
+from lipogram.decoding.reaches.parts import write_mask
 from lipogram.decoding.vocabulary import Vocabulary
 from lipogram.grammars import (
     Automaton,
@@ -23,7 +22,6 @@ from lipogram.grammars import (
     special_tokens,
     warming,
 )
-from lipogram.grammars.engine.memory import array_at
 
 _CACHE_BYTES = 64 << 20
 _MASK_S = 0.5  # of work for one mask: everybody else waits meanwhile
@@ -43,21 +41,16 @@ class Masker:
         self.has_specials = special_tokens.occur(automaton.grammar)
         self.has_lexemes = bool(automaton.grammar.lexemes)
         self._reaches = vocabulary.reaches
-        self._find_parts = walk_state if self.has_lexemes else find_parts
         self._words = -(-len(vocabulary) // 32)
         self._eos = np.zeros(self._words, np.int32)
         for token in vocabulary.eos_ids:
             self._eos[token >> 5] |= np.uint32(1 << (token & 31)).astype(np.int32)
-        self._forget()
-
-    def _forget(self) -> None:
         self._by_state: dict[State, NDArray[np.int32]] = {}
-        self._by_parts: dict[tuple[int, bytes], NDArray[np.int32]] = {}
 
     @property
     def size_bytes(self) -> int:
         """Roughly the memory that the masker holds now, without the automaton's."""
-        return 4 * self._words * len(self._by_parts) + 100 * len(self._by_state)
+        return (4 * self._words + 200) * len(self._by_state)
 
     def start(self) -> State:
         """The state before the first token."""
@@ -97,7 +90,8 @@ class Masker:
         Cost: a copy where the state, or one that differs out of a token's reach, was seen before.
         Raises BudgetExceeded where it would take longer than others should wait.
         """
-        np.copyto(out, self.mask(state))
+        mask = self._by_state.get(state)
+        out[:] = self.mask(state) if mask is None else mask
 
     def mask(self, state: State) -> NDArray[np.int32]:
         """The same as a read-only array that is shared by all visits of the state."""
@@ -108,24 +102,18 @@ class Masker:
 
     def _made(self, state: State) -> NDArray[np.int32]:
         if self.size_bytes > _CACHE_BYTES:
-            self._forget()
-        automaton, memory = self.automaton, self._reaches.memory
-        with self._reaches.lock, automaton.working("one mask of the grammar", _MASK_S):
-            self._reaches.trim()
-            count = self._find_parts(automaton.memory, memory, state)
-            is_complete = automaton.is_complete(state)
-            epoch = int(memory[EPOCH])
-            parts = epoch * 2 + is_complete, array_at(memory, PARTS, count).tobytes()
-            mask = self._by_parts.get(parts)
-            if mask is None:
-                mask = np.empty(self._words, np.int32)
-                unite(memory, count, mask)
-                if self.has_specials:
-                    mask &= self.vocabulary.unmarked
-                if is_complete:
-                    mask |= self._eos
-                mask.flags.writeable = False
-                self._by_parts[parts] = mask
+            self._by_state = {}
+        automaton, reaches = self.automaton, self._reaches
+        mask = np.empty(self._words, np.int32)
+        with reaches.lock, automaton.working("one mask of the grammar", _MASK_S):
+            is_complete = write_mask(
+                automaton.memory, reaches.memory, state, self.has_lexemes, mask
+            )
+        if self.has_specials:
+            mask &= self.vocabulary.unmarked
+        if is_complete:
+            mask |= self._eos
+        mask.flags.writeable = False
         return mask
 
 

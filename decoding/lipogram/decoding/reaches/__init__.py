@@ -19,17 +19,13 @@ from lipogram.decoding.reaches.classes import (
 )
 from lipogram.decoding.reaches.layout import (
     ALLOWED,
-    ALLOWED_COUNT,
     BITS,
-    BITS_COUNT,
     BYTE,
-    CHILD_COUNT,
     CHILDREN,
     DEPTH,
     INNER,
     LIMIT_BYTES,
     NODES,
-    REGION_NODE_COUNT,
     REGION_NODES,
     SKIP,
     TOKEN,
@@ -68,10 +64,3 @@ class Reaches:
         memory[WORDS] = -(-tokens // 32)
         describe(memory)
         forget(memory)
-
-    def trim(self) -> None:
-        """Forget all reaches if they hold too much memory."""
-        v = self.memory
-        held = v[ALLOWED_COUNT] + v[BITS_COUNT] + v[REGION_NODE_COUNT] + v[CHILD_COUNT]
-        if 4 * held > LIMIT_BYTES:
-            forget(v)

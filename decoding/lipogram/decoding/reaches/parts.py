@@ -35,7 +35,9 @@ from lipogram.decoding.reaches.layout import (
     WHOLE,
 )
 from lipogram.decoding.reaches.regions import (
+    forget,
     index_region,
+    is_full,
 )
 from lipogram.decoding.reaches.walks import (
     explore_plainly,
@@ -269,7 +271,7 @@ def _calls_nameless(m: Memory, node: int) -> bool:
 
 
 @kernel
-def find_parts(m: Memory, v: Memory, state: int) -> int:
+def _find_parts(m: Memory, v: Memory, state: int) -> int:
     """The reaches whose union is what a state allows, to PARTS, each once; their number.
 
     A residual that can end within a token hands over to those that wait in its frame. One that may
@@ -312,7 +314,7 @@ def find_parts(m: Memory, v: Memory, state: int) -> int:
 
 
 @kernel
-def walk_state(m: Memory, v: Memory, state: int) -> int:
+def _walk_state(m: Memory, v: Memory, state: int) -> int:
     """The reach of a whole state, as the only one in PARTS; returns 1.
 
     Where lexemes are munched, what may follow one depends on all that are in progress.
@@ -328,7 +330,7 @@ def walk_state(m: Memory, v: Memory, state: int) -> int:
 
 
 @kernel
-def unite(v: Memory, parts: int, out: NDArray[np.int32]) -> None:
+def _unite(v: Memory, parts: int, out: NDArray[np.int32]) -> None:
     """Write the union of the first reaches in PARTS."""
     out[:] = 0
     for part in range(parts):
@@ -341,3 +343,13 @@ def unite(v: Memory, parts: int, out: NDArray[np.int32]) -> None:
             for index in range(start, start + size):
                 token = get(v, ALLOWED, index)
                 out[token >> 5] |= np.int32(np.uint32(1) << np.uint32(token & 31))
+
+
+@kernel
+def write_mask(m: Memory, v: Memory, state: int, has_lexemes: bool, out: NDArray[np.int32]) -> bool:
+    """Write the tokens that a state allows; whether its text is complete."""
+    if is_full(v):
+        forget(v)
+    parts = _walk_state(m, v, state) if has_lexemes else _find_parts(m, v, state)
+    _unite(v, parts, out)
+    return row_of(m, state) & 1 == 1

@@ -5,16 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from lipogram.decoding.reaches.layout import (
+    ALLOWED_COUNT,
+    BITS_COUNT,
     BYTE,
     CHILD_COUNT,
     CHILDREN,
     CLASSES,
     CROSSED,
-    EPOCH,
     G_END,
     G_INDEX,
     G_START,
     INNER_COUNT,
+    LIMIT_BYTES,
     NODES,
     NOWHERE,
     REACH_SLOTS,
@@ -152,9 +154,15 @@ def forget(v: Memory) -> None:
         v[counter] = 0
     for array in (SHORT, REGION_SLOTS, REACH_SLOTS, REGION_ROWS):
         clear(v, array)
-    v[EPOCH] += 1
     v[REGIONS] = 2
     reserve(v, REGION_ROWS, 4 * REGION_WIDTH * 2)
     reserve(v, CHILDREN, 4 * 257)
     index_region(v, WHOLE)
     index_region(v, NOWHERE)
+
+
+@kernel
+def is_full(v: Memory) -> bool:
+    """Whether what is kept holds too much memory."""
+    held = v[ALLOWED_COUNT] + v[BITS_COUNT] + v[REGION_NODE_COUNT] + v[CHILD_COUNT]
+    return 4 * held > LIMIT_BYTES

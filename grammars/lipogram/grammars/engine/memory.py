@@ -100,13 +100,6 @@ def _let_go(words: Any, room: NDArray[np.uint8] | None) -> None:
     del room  # the pages go with it
 
 
-def array_at(memory: Memory, array: int, count: int) -> NDArray[np.int32]:
-    """A copy of the first `count` elements of an array of 32-bit integers."""
-    out = np.empty(count, np.int32)
-    copy_out(memory, array, 0, out)
-    return out
-
-
 def _element(width: int) -> Callable[..., Any]:
     def address(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         memory = arrayobj.make_array(sig.args[0])(context, builder, args[0])
@@ -266,13 +259,6 @@ def _release(memory: Memory) -> None:
         if memory[array] and not memory[_LENT] >> array & 1:
             _free(memory[array])
         memory[array] = 0
-
-
-@kernel
-def copy_out(memory: Memory, array: int, start: int, out: NDArray[np.int32]) -> None:
-    """Fill `out` with the 32-bit integers of an array from `start` on."""
-    for index in range(len(out)):
-        out[index] = get(memory, array, start + index)
 
 
 @kernel

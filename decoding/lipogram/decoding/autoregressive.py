@@ -21,6 +21,7 @@ from lipogram.decoding.errors import ContextTooLong
 from lipogram.decoding.events import Chunk, Event, Finish, FinishReason, ScoredToken, Usage
 from lipogram.decoding.job import Job
 from lipogram.decoding.models.base import CausalModel, Logits, Query
+from lipogram.decoding.opening import opened
 from lipogram.decoding.output import Output
 
 # Tokens drawn at one step before the plan to close is followed instead.
@@ -54,7 +55,7 @@ class Autoregressive:
 
         Raises ContextTooLong, BudgetTooSmall, DeadEnd, BackendFailed.
         """
-        run = _Run(self.model, job)
+        run = _Run(self.model, job, opened(self.model, job))
         prompt = await run.scored_prompt() if job.echo_logprobs else ()
         while run.reason is None:
             if run.course.only is not None:
@@ -86,21 +87,20 @@ class Autoregressive:
 class _Run:
     """One generation on its way: what it has, and how it ended (`reason`)."""
 
-    def __init__(self, model: CausalModel, job: Job) -> None:
+    def __init__(self, model: CausalModel, job: Job, prompt: tuple[int, ...]) -> None:
         self._model = model
+        self._prompt = prompt
         self._job = job
         self._vocabulary = model.vocabulary
-        self.left = _budget(model, job)
+        self.left = _budget(model, job, prompt)
         self.course: Course = (
             Free(model.vocabulary, job.ignore_eos)
             if job.masker is None
             else Constrained(job.masker, self.left, job.ignore_eos)
         )
-        self.tokens = list(job.prompt)
+        self.tokens = list(prompt)
         self._output = Output(job.stop)
-        self._repetitions = sampling.Repetitions.wanted(
-            job.sampling, len(model.vocabulary), job.prompt
-        )
+        self._repetitions = sampling.Repetitions.wanted(job.sampling, len(model.vocabulary), prompt)
         seed = job.sampling.seed
         self._rng = np.random.default_rng(None if seed is None else seed % 2**64)
         self._forced_tokens = 0
@@ -116,7 +116,7 @@ class _Run:
 
     async def scored_prompt(self) -> tuple[ScoredToken, ...]:
         """The prompt's tokens with their log-probabilities, a window of rows at a time."""
-        prompt, tokens = self._job.prompt, self._vocabulary.tokens
+        prompt, tokens = self._prompt, self._vocabulary.tokens
         scored = [ScoredToken(id, tokens[id], None) for id in prompt[:1]]
         for begin in range(1, len(prompt), _PROMPT_ROWS):
             wanted = prompt[begin : begin + _PROMPT_ROWS]
@@ -189,20 +189,20 @@ class _Run:
         """The last event; the token that ended the text counts too."""
         assert self.reason is not None
         usage = Usage(
-            prompt_tokens=len(self._job.prompt),
-            completion_tokens=len(self.tokens) - len(self._job.prompt),
+            prompt_tokens=len(self._prompt),
+            completion_tokens=len(self.tokens) - len(self._prompt),
             forced_tokens=self._forced_tokens,
             model_calls=self._model_calls,
         )
         return Finish(self.reason, usage, self._output.stopped, prompt)
 
 
-def _budget(model: CausalModel, job: Job) -> int:
+def _budget(model: CausalModel, job: Job, prompt: tuple[int, ...]) -> int:
     """The tokens there are to spend: max_tokens, within what the context leaves."""
-    room = model.context_tokens - len(job.prompt)
+    room = model.context_tokens - len(prompt)
     if room < 0 or (room == 0 and job.max_tokens != 0):
         raise ContextTooLong(
-            f"the prompt's {len(job.prompt)} tokens leave no room in the model's window"
+            f"the prompt's {len(prompt)} tokens leave no room in the model's window"
             f" of {model.context_tokens} tokens"
         )
     return room if job.max_tokens is None else min(job.max_tokens, room)

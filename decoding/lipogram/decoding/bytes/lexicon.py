@@ -1,0 +1,46 @@
+"""The tokens of a vocabulary in the order of their bytes: what begins alike stands together."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Lexicon:
+    """Tokens by rank, T of them; several may share their bytes.
+
+    `ids` int64[T] are the token ids by rank, `texts` their bytes, ascending.
+    """
+
+    def __init__(self, ids: NDArray[np.int32], tokens: Sequence[bytes]) -> None:
+        """`ids` are in the order of their bytes already."""
+        self.ids = ids.astype(np.int64)
+        self.texts = [tokens[id] for id in ids]
+        ends = np.cumsum([0, *map(len, self.texts)], dtype=np.int64)
+        self._begins = ends[:-1]
+        self._data = np.frombuffer(b"".join(self.texts), np.uint8)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def narrow(self, low: int, high: int, beginning: bytes) -> tuple[int, int, int]:
+        """Of ranks low to high, those that begin so: (low, first longer one, high).
+
+        The tokens between the first two are exactly `beginning`.
+        """
+        low = bisect_left(self.texts, beginning, low, high)
+        longer = low
+        while longer < high and self.texts[longer] == beginning:
+            longer += 1
+        stem = beginning.rstrip(b"\xff")
+        if stem:
+            following = stem[:-1] + bytes([stem[-1] + 1])
+            high = bisect_left(self.texts, following, longer, high)
+        return low, longer, high
+
+    def bytes_at(self, ranks: NDArray[np.int64], depth: int) -> NDArray[np.uint8]:
+        """The byte at index `depth` of each of these tokens, which must be longer than that."""
+        return self._data[self._begins[ranks] + depth]

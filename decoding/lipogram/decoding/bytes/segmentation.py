@@ -1,0 +1,199 @@
+"""Which token strings a tokenizer writes: of the many that spell a text, mostly one.
+
+A byte-pair encoding is judged from its parts: no token may lie across the end of a piece, and
+within a piece every two neighbours must be what merging their joint text gives, which is enough
+(the last token determines all before it). So it is known of texts that are still to be continued
+what only their end would show by encoding them. Other tokenizers are asked to encode the text.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from functools import cache, lru_cache
+from itertools import pairwise
+from typing import Final, Protocol
+
+from lipogram.decoding.encoders import BytePairs, Encoder
+
+_JUDGED: Final = 1 << 17  # verdicts remembered
+_PIECES_KEPT: Final = 4  # pieces at the end of a text that what follows might split otherwise
+_TOKENS_KEPT: Final = 16
+
+
+class Segmentation(Protocol):
+    """Judges windows: tokens from a place on where the tokenizer could have begun as well."""
+
+    def writes(self, tokens: tuple[int, ...], is_end: bool = False) -> bool:
+        """Whether the tokenizer writes these tokens for a text that goes on, or ends, here."""
+        ...
+
+    def restart(self, tokens: Sequence[int]) -> int:
+        """An index from which on windows may begin, for tokens that go on; 0 always is one."""
+        ...
+
+
+class Reencoding:
+    """Any tokenizer: it writes what it makes of its own text again."""
+
+    def __init__(self, tokens: Sequence[bytes], encode: Encoder) -> None:
+        self._tokens = tokens
+        self._encode = encode
+        self._longest = max(map(len, tokens), default=0)
+        self.writes = lru_cache(_JUDGED)(self._writes)
+
+    def _writes(self, tokens: tuple[int, ...], is_end: bool = False) -> bool:
+        texts = [self._tokens[id] for id in tokens]
+        count = len(tokens)
+        if not is_end:
+            # Bytes that begin a character are judged when it is complete.
+            pending = len(unfinished(b"".join(texts)))
+            while pending > 0 and len(texts[count - 1]) == 1:
+                count, pending = count - 1, pending - 1
+            if pending:
+                count = len(tokens)
+        return self._encode(b"".join(texts[:count])) == list(tokens[:count])
+
+    def restart(self, tokens: Sequence[int]) -> int:
+        """See Segmentation.restart."""
+        return _far_enough(self._tokens, tokens, _TOKENS_KEPT, self._longest)
+
+
+class Merging:
+    """A byte-pair encoding."""
+
+    def __init__(self, tokens: Sequence[bytes], encode: Encoder, parts: BytePairs) -> None:
+        self._tokens = tokens
+        self._encode = encode
+        self._longest = max(map(len, tokens), default=0)
+        self._parts = parts
+        longest_first = sorted(parts.added, key=len, reverse=True)
+        self._added = re.compile(f"({'|'.join(map(re.escape, longest_first))})")
+        self._merges_to = lru_cache(_JUDGED)(self._merged)
+        self.writes = lru_cache(_JUDGED)(self._writes)
+
+    def _writes(self, tokens: tuple[int, ...], is_end: bool = False) -> bool:
+        text = b"".join([self._tokens[id] for id in tokens])
+        tail = unfinished(text)
+        try:
+            head = text[: len(text) - len(tail)].decode()
+        except UnicodeDecodeError:
+            return self._encode(text) == list(tokens)
+        if not tail:
+            return self._fits(tokens, head, len(text), is_end)
+        if is_end:
+            return self._encode(text) == list(tokens)
+        return any(self._fits(tokens, head + char, len(text), False) for char in completions(tail))
+
+    def _fits(self, tokens: tuple[int, ...], text: str, size: int, is_end: bool) -> bool:
+        """Whether the pieces of `text` are written so; `size` is where the tokens end in it."""
+        position = index = 0
+        for piece, added in self._pieces(text):
+            end = position + len(piece)
+            is_last = end >= size
+            inside: list[int] = []
+            while index < len(tokens) and position < end:
+                inside.append(tokens[index])
+                position += len(self._tokens[tokens[index]])
+                index += 1
+            if position > end or (position < end and not is_last):
+                return False
+            if not self._writes_piece(inside, piece, added, is_end or not is_last):
+                return False
+        return True
+
+    def _writes_piece(
+        self, inside: list[int], piece: bytes, added: int | None, is_closed: bool
+    ) -> bool:
+        if added is not None:
+            return inside == [added]
+        whole = self._parts.whole.get(piece)
+        if whole is not None and (is_closed or inside == [whole]):
+            return inside == [whole]
+        if len(inside) == 1:
+            return self._merges_to((inside[0],))
+        return all(self._merges_to(pair) for pair in pairwise(inside))
+
+    def _merged(self, tokens: tuple[int, ...]) -> bool:
+        text = b"".join([self._tokens[id] for id in tokens])
+        return self._parts.merged(text) == tokens
+
+    def _pieces(self, text: str) -> Iterator[tuple[bytes, int | None]]:
+        """The pieces' bytes, and the token if it is an added one."""
+        parts = self._added.split(text) if self._parts.added else [text]
+        for number, part in enumerate(parts):
+            if number % 2:
+                yield part.encode(), self._parts.added[part]
+            elif part:
+                begin = 0
+                for end in self._parts.pieces(part):
+                    yield part[begin:end].encode(), None
+                    begin = end
+
+    def restart(self, tokens: Sequence[int]) -> int:
+        """See Segmentation.restart."""
+        texts = [self._tokens[id] for id in tokens]
+        text = b"".join(texts)
+        try:
+            ends = _running(len(piece) for piece, _ in self._pieces(text.decode()))
+        except UnicodeDecodeError:
+            ends = []
+        starts = {0, *ends[: -_PIECES_KEPT or None]}
+        found = position = 0
+        for index, token in enumerate(texts):
+            if position in starts:
+                found = index
+            position += len(token)
+        return max(found, _far_enough(self._tokens, tokens, _TOKENS_KEPT, self._longest))
+
+
+def _running(lengths: Iterator[int]) -> list[int]:
+    total, sums = 0, []
+    for length in lengths:
+        total += length
+        sums.append(total)
+    return sums
+
+
+def _far_enough(texts: Sequence[bytes], tokens: Sequence[int], count: int, size: int) -> int:
+    """Where the tokens from there on are at least `count`, and at least `size` bytes."""
+    for index in range(len(tokens) - 1, -1, -1):
+        size -= len(texts[tokens[index]])
+        if len(tokens) - index >= count and size <= 0:
+            return index
+    return 0
+
+
+def unfinished(text: bytes) -> bytes:
+    """The bytes at the end that begin a UTF-8 character and do not complete it."""
+    for size in range(1, min(3, len(text)) + 1):
+        lead = text[-size]
+        if lead >= 0xC2:
+            length = 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
+            is_begun = lead < 0xF5 and length > size and next(completions(text[-size:]), None)
+            return text[-size:] if is_begun else b""
+        if lead < 0x80:
+            break
+    return b""
+
+
+def completions(beginning: bytes) -> Iterator[str]:
+    """Characters of every general category that begin with these bytes; none if no such bytes."""
+    return iter(_completions(beginning))
+
+
+@cache
+def _completions(beginning: bytes) -> tuple[str, ...]:
+    lead = beginning[0]
+    length = 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
+    codes = {2: range(0x80, 0x800), 3: range(0x800, 0x10000), 4: range(0x10000, 0x110000)}[length]
+    payload = lead & (0xFF >> (length + 1))
+    for byte in beginning[1:]:
+        payload = payload << 6 | (byte & 0x3F)
+    shift = 6 * (length - len(beginning))
+    found: dict[str, str] = {}
+    for code in range(payload << shift, (payload + 1) << shift):
+        if code in codes and not 0xD800 <= code < 0xE000:
+            found.setdefault(unicodedata.category(chr(code)), chr(code))
+    return tuple(found.values())

@@ -1,0 +1,483 @@
+"""The law of the next byte under a model of tokens.
+
+A *cover* of a text is a token string that spells it and whose last token is the first to reach its
+end; what it spells beyond is its *overhang*. Every token string that begins with the text passes
+through exactly one cover, so the text's probability is the sum over its covers, and the law of
+the next byte is the covers' weights by the first byte beyond (Phan et al. 2024; Vieira et al.
+2024). Covers that differ in their last token alone share a *head*: the tokens before it, and the
+bytes pending after them; their last tokens are a range of the sorted vocabulary. Few heads live at
+a time (two or three in code), and each byte costs about one scored token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import chain
+from typing import Final, Literal, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lipogram.decoding.bytes.leaves import Leaves, Weights, log_sum, sums_by_byte
+from lipogram.decoding.errors import BackendFailed, Unspellable
+from lipogram.decoding.models.base import CausalModel, Logits, Query
+
+Mode: TypeAlias = Literal["valid", "renormalised", "all"]
+Tokens: TypeAlias = tuple[int, ...]
+
+STOP: Final = 256  # the index of the end in a law of bytes
+
+_FEW: Final = 64  # last tokens of a head that are judged before its row is asked for
+_LONG_WINDOW: Final = 24  # tokens
+
+
+class Rule(Protocol):
+    """Restricts tokens from the cursor on; `text` is what has been written after it."""
+
+    def allowed(self, text: bytes) -> NDArray[np.bool_]:
+        """The tokens that may follow, ends included: bool[V]."""
+        ...
+
+    def is_live(self, text: bytes) -> bool:
+        """Whether the text may be written at all."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Covers but for their last token.
+
+    `path` are the tokens after the state's trunk; ranks `low` to `high` of the lexicon begin with
+    the bytes `pending` and go on. Where nothing is pending the path itself is a cover.
+    """
+
+    path: Tokens
+    pending: bytes
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """A cover: its tokens after the last fixed one, what it spells beyond the text, its weight.
+
+    `log_weight` (nats) is relative to the other covers of the same state.
+    """
+
+    tokens: Tokens
+    overhang: bytes
+    log_weight: float
+
+
+class ByteModel:
+    """A model of tokens as a model of bytes.
+
+    Mode "valid" sums over the covers that the tokenizer itself would write, with the model's own
+    probabilities (Phan et al. 2024); what the model wastes on others is reported as `leak`.
+    "renormalised" forbids them in every row instead, so that nothing leaks; it judges the whole
+    vocabulary for each row. "all" sums over every token string, as the model's law of texts has
+    it: exponentially many, for oracles. Rows are the model's, over tokens with text and ends.
+
+    `epsilon` drops heads lighter than that share of the heaviest; `missing_mass` bounds the error.
+    """
+
+    def __init__(
+        self,
+        model: CausalModel,
+        mode: Mode = "valid",
+        epsilon: float = 0.0,
+        rule: Rule | None = None,
+    ) -> None:
+        """Raises ValueError for an unknown mode, or an epsilon that is not in [0, 1)."""
+        if mode not in ("valid", "renormalised", "all"):
+            raise ValueError(f"expected mode valid, renormalised or all, found {mode!r}")
+        if not 0 <= epsilon < 1:
+            raise ValueError(f"expected an epsilon from 0 to below 1, found {epsilon}")
+        self.model = model
+        self.mode = mode
+        self.epsilon = epsilon
+        self.rule = rule
+        self.vocabulary = model.vocabulary
+        self.spoken = self.vocabulary.has_text.copy()
+        self.spoken[list(self.vocabulary.eos_ids)] = True
+
+    def open(self, prompt: Sequence[int | bytes]) -> ByteState:
+        """The state after a prompt: token ids are fixed, and text before one ends where it stands.
+
+        No model is called. The rule begins after the prompt. Raises Unspellable.
+        """
+        fixed: list[int] = []
+        text = b""
+        for part in prompt:
+            if isinstance(part, bytes):
+                text += part
+            else:
+                fixed += [*self.vocabulary.encode(text), part]
+                text = b""
+        begun, rest = self._begun(text)
+        whole = Head((), b"", 0, len(self.vocabulary.lexicon))
+        state = ByteState(self, tuple(fixed), begun, 0, (whole,))
+        for byte in rest:
+            state = state.advance(byte)
+        return replace(state, written=b"")
+
+    def _begun(self, text: bytes) -> tuple[Tokens, bytes]:
+        """The tokens that no continuation of the text changes, and the bytes after them."""
+        if self.mode == "all":
+            return (), text
+        tokens = tuple(self.vocabulary.encode(text))
+        begun = tokens[: self.vocabulary.segmentation.restart(tokens)]
+        return begun, text[len(self.vocabulary.decode(begun)) :]
+
+    def writes(self, tokens: Tokens, is_end: bool = False) -> bool:
+        """Whether a window of tokens is one to sum over."""
+        return self.mode == "all" or self.vocabulary.segmentation.writes(tokens, is_end)
+
+    def log_row(self, scores: Logits, window: Tokens, written: bytes | None) -> Weights:
+        """Log-probabilities of the next token: float64[V]."""
+        allowed = self.spoken
+        if self.rule is not None and written is not None:
+            allowed = allowed & self.rule.allowed(written)
+        if self.mode == "renormalised":
+            texts = self.vocabulary.lexicon.ids.tolist()
+            written_next = [id for id in texts if allowed[id] and self.writes((*window, id))]
+            ends = [id for id in self.vocabulary.eos_ids if allowed[id]]
+            allowed = np.zeros(len(allowed), np.bool_)
+            allowed[written_next] = True
+            allowed[ends] = self.writes(window, is_end=True)
+        row = np.where(allowed, scores.astype(np.float64), -np.inf)
+        total = log_sum(row)
+        if not np.isfinite(total):
+            raise BackendFailed(f"the model's scores are not usable: their log-sum is {total}")
+        return row - total
+
+
+@dataclass(frozen=True, eq=False)
+class Law:
+    """What a state knows once its rows are there: `logprobs` float64[257], and what it leaves out.
+
+    `kept` are the heads that epsilon leaves, `dropped` the log-weight of all others so far.
+    """
+
+    logprobs: Weights
+    leak: float
+    missing_mass: float
+    kept: tuple[Head, ...]
+    dropped: float
+
+
+@dataclass(frozen=True, eq=False)
+class ByteState:
+    """A text, read byte by byte; immutable, so that any number of texts can go on from it.
+
+    `fixed` tokens come first, then the `trunk` that all covers share. `written` is the text since
+    the prompt. No model is called before a law or covers are asked for.
+    """
+
+    model: ByteModel
+    fixed: Tokens
+    trunk: Tokens
+    window: int  # index in the trunk from which on token strings are judged
+    heads: tuple[Head, ...]
+    written: bytes = b""
+    dropped: float = -np.inf
+
+    @cached_property
+    def _rows(self) -> dict[Tokens, Weights]:
+        """Rows by path; states of the same trunk share them."""
+        return {}
+
+    @cached_property
+    def _found(self) -> list[Law]:
+        return []
+
+    def advance(self, byte: int) -> ByteState:
+        """The state one byte further; this one stays as it is.
+
+        Raises Unspellable where no tokens spell the text.
+        """
+        kept, dropped = self.heads, self.dropped
+        if self._found:
+            kept, dropped = self._found[0].kept, self._found[0].dropped
+        heads = tuple(chain.from_iterable(self._advanced(head, bytes([byte])) for head in kept))
+        if not heads:
+            raise Unspellable(f"the vocabulary has no tokens for byte {byte:#04x} here")
+        after = replace(self, heads=heads, written=self.written + bytes([byte]), dropped=dropped)
+        after.__dict__["_rows"] = self._rows
+        return after._committed()
+
+    def _advanced(self, head: Head, byte: bytes) -> list[Head]:
+        lexicon = self.model.vocabulary.lexicon
+        pending = head.pending + byte
+        low, longer, high = lexicon.narrow(head.low, head.high, pending)
+        heads = [Head(head.path, pending, longer, high)] if longer < high else []
+        window = (*self.trunk[self.window :], *head.path)
+        for id in lexicon.ids[low:longer].tolist():
+            if self.model.writes((*window, id)):
+                heads.append(Head((*head.path, id), b"", 0, len(lexicon)))
+        return heads
+
+    def _committed(self) -> ByteState:
+        """The same with what all heads begin with in the trunk, so that windows stay short."""
+        count = _common([head.path for head in self.heads])
+        if not count:
+            return self
+        common = self.heads[0].path[:count]
+        dropped = self.dropped
+        if dropped > -np.inf:
+            if any(common[:index] not in self._rows for index in range(count)):
+                return self
+            dropped -= self._log_weight(common)
+        trunk, window = self.trunk + common, self.window
+        if len(trunk) - window > _LONG_WINDOW:
+            window += self.model.vocabulary.segmentation.restart(trunk[window:])
+        heads = tuple(replace(head, path=head.path[count:]) for head in self.heads)
+        after = replace(self, trunk=trunk, window=window, heads=heads, dropped=dropped)
+        after.__dict__["_rows"] = {
+            path[count:]: row for path, row in self._rows.items() if path[:count] == common
+        }
+        return after
+
+    @property
+    def leak(self) -> float:
+        """The share of the text's weight that the next bytes and the end do not account for.
+
+        The model spends it on token strings that the tokenizer does not write. ValueError before
+        `logprobs`.
+        """
+        return self._law.leak
+
+    @property
+    def missing_mass(self) -> float:
+        """A bound on the total variation between the law given and the one without pruning.
+
+        ValueError before `logprobs`.
+        """
+        return self._law.missing_mass
+
+    @property
+    def _law(self) -> Law:
+        if not self._found:
+            raise ValueError("known only after logprobs() has been awaited")
+        return self._found[0]
+
+    async def logprobs(self) -> Weights:
+        """Log-probabilities (nats) of the next byte, and of the end at index 256: float64[257].
+
+        One call of the model, with a query for each head not scored yet. Read-only. Raises
+        BackendFailed, also where the model gives the text no chance.
+        """
+        if not self._found:
+            [law] = await laws([self])
+            return law
+        return self._found[0].logprobs
+
+    async def covers(self) -> list[Cover]:
+        """All covers that the model gives a chance; tens of thousands after a space."""
+        leaves, certain = await self.leaves()
+        await leaves.settle(np.array([weight for _, weight in certain]))
+        listed = [Cover(self.trunk + head.path, b"", weight) for head, weight in certain]
+        for leaf in np.flatnonzero(leaves.weights > -np.inf).tolist():
+            listed.append(self.cover_of(leaves, leaf))
+        return [cover for cover in listed if cover.log_weight > -np.inf]
+
+    def cover_of(self, leaves: Leaves, leaf: int) -> Cover:
+        """A leaf as a cover."""
+        head, lexicon = self.heads[leaves.head[leaf]], self.model.vocabulary.lexicon
+        rank = int(leaves.rank[leaf])
+        tokens = (*self.trunk, *head.path, int(lexicon.ids[rank]))
+        overhang = lexicon.texts[rank][len(head.pending) :]
+        return Cover(tokens, overhang, float(leaves.weights[leaf]))
+
+    async def leaves(self) -> tuple[Leaves, list[tuple[Head, float]]]:
+        """Covers that reach beyond the text, not judged yet, and those that end with it.
+
+        The model is called for what is not scored yet.
+        """
+        pending = [head for head in self.heads if head.pending and self._may_live(head)]
+        whole = [head for head in self.heads if not head.pending]
+        if len(whole) > 1 or pending:
+            await _score([(self, pending, whole)])
+        weights = [0.0 if not pending and len(whole) == 1 else self._log_weight(head.path)
+                   for head in whole]  # fmt: skip
+        return self._leaves(pending), list(zip(whole, weights, strict=True))
+
+    def _may_live(self, head: Head) -> bool:
+        """Whether some last token of a head is written; True where they are many."""
+        return head.high - head.low > _FEW or any(
+            self._judge(head, rank) for rank in range(head.low, head.high)
+        )
+
+    def _judge(self, head: Head, rank: int) -> bool:
+        lexicon, rule = self.model.vocabulary.lexicon, self.model.rule
+        if rule is not None and len(head.pending) > len(self.written):
+            beyond = lexicon.texts[rank][len(head.pending) :]
+            if not rule.is_live(self.written + beyond):
+                return False
+        window = (*self.trunk[self.window :], *head.path, int(lexicon.ids[rank]))
+        return self.model.mode == "renormalised" or self.model.writes(window)
+
+    def _log_weight(self, path: Tokens) -> float:
+        return float(sum(self._rows[path[:index]][id] for index, id in enumerate(path)))
+
+    def _leaves(self, heads: Sequence[Head]) -> Leaves:
+        """The last tokens of heads whose rows are there."""
+        ids = self.model.vocabulary.lexicon.ids
+        numbers = {id(head): number for number, head in enumerate(self.heads)}
+        ranges = [np.arange(head.low, head.high) for head in heads]
+        weights = [
+            self._log_weight(head.path) + self._rows[head.path][ids[head.low : head.high]]
+            for head in heads
+        ]
+        return Leaves(
+            np.repeat([numbers[id(head)] for head in heads], [len(each) for each in ranges]),
+            np.concatenate([np.arange(0), *ranges]),
+            np.concatenate([np.zeros(0), *weights]),
+            lambda number, rank: self._judge(self.heads[number], rank),
+        )
+
+    def queries(self, paths: Sequence[Tokens]) -> list[tuple[Tokens, Query]]:
+        """What to ask the model for rows of these paths and all before them: path, query."""
+        wanted = {path[:length] for path in paths for length in range(len(path) + 1)}
+        missing = wanted - self._rows.keys()
+        asked: list[tuple[Tokens, Query]] = []
+        for path in sorted(missing, key=len, reverse=True):
+            if path not in missing:
+                continue
+            first = path
+            while first and first[:-1] in missing:
+                first = first[:-1]
+            missing -= {path[:length] for length in range(len(first), len(path) + 1)}
+            asked.append((first, Query(self.fixed + self.trunk + first, path[len(first) :])))
+        return asked
+
+    def take_rows(self, first: Tokens, query: Query, scores: Logits) -> None:
+        """Keep the rows that a query was answered with."""
+        for count, row in enumerate(scores):
+            path = first + query.draft[:count]
+            window = self.trunk[self.window :] + path
+            self._rows[path] = self.model.log_row(row, window, self._written_by(path))
+
+    def _written_by(self, path: Tokens) -> bytes | None:
+        """What of the text after the prompt comes before the path's end; None: it is in the prompt.
+
+        Only asked where there is a rule.
+        """
+        if self.model.rule is None:
+            return None
+        head = next(head for head in self.heads if head.path[: len(path)] == path)
+        behind = len(head.pending) + sum(
+            len(self.model.vocabulary.tokens[id]) for id in head.path[len(path) :]
+        )
+        return self.written[: len(self.written) - behind] if behind <= len(self.written) else None
+
+    async def settle(self) -> None:
+        """Find the law, all rows being there."""
+        pending = [head for head in self.heads if head.pending and head.path in self._rows]
+        whole = [head for head in self.heads if not head.pending]
+        reaching, going = self._leaves(pending), self._leaves(whole)
+        ends = np.array([self._end_weight(head) for head in whole])
+        unjudged = await _settled(reaching, going, ends)
+        covers = {head.path: self._log_weight(head.path) for head in whole}
+        by_head = [
+            log_sum(reaching.weights[reaching.head == number]) if head.pending
+            else covers[head.path]
+            for number, head in enumerate(self.heads)
+        ]  # fmt: skip
+        self._found.append(self._law_of(reaching, going, ends, np.array(by_head), unjudged))
+
+    def _end_weight(self, head: Head) -> float:
+        window = self.trunk[self.window :] + head.path
+        ends = list(self.model.vocabulary.eos_ids)
+        if self.model.mode == "valid" and not self.model.writes(window, is_end=True):
+            return -np.inf
+        return self._log_weight(head.path) + log_sum(self._rows[head.path][ends])
+
+    def _law_of(
+        self, reaching: Leaves, going: Leaves, ends: Weights, by_head: Weights, unjudged: float
+    ) -> Law:
+        floor = by_head.max() + np.log(self.model.epsilon) if self.model.epsilon else -np.inf
+        stays = by_head >= floor
+        dropped = log_sum(np.array([self.dropped, *by_head[~stays]]))
+        whole = [number for number, head in enumerate(self.heads) if not head.pending]
+        sums = [np.append(np.full(256, -np.inf), log_sum(ends[stays[whole]]))]
+        for leaves in (reaching, going):
+            for number in np.unique(leaves.head).tolist():
+                if stays[number]:
+                    sums.append(np.append(self._sums(leaves, number), -np.inf))
+        law = np.logaddexp.reduce(sums)
+        total, kept = log_sum(law), log_sum(by_head[stays])
+        if total == -np.inf:
+            raise BackendFailed("the model gives no continuation of the text a chance")
+        missing = np.exp(dropped - np.logaddexp(kept, dropped)) + np.exp(min(unjudged - total, 0))
+        logprobs = law - total
+        logprobs.flags.writeable = False
+        return Law(
+            logprobs,
+            max(0.0, float(-np.expm1(total - kept))),
+            float(min(1.0, missing)),
+            tuple(head for head, stay in zip(self.heads, stays, strict=True) if stay),
+            dropped,
+        )
+
+    def _sums(self, leaves: Leaves, number: int) -> Weights:
+        own = leaves.head == number
+        depth = len(self.heads[number].pending)
+        following = self.model.vocabulary.lexicon.bytes_at(leaves.rank[own], depth)
+        return sums_by_byte(leaves.weights[own], following)
+
+
+async def laws(states: Sequence[ByteState]) -> list[Weights]:
+    """The laws of several states, those of the same model in one call of it."""
+    new = [state for state in states if not state._found]
+    asked = []
+    for state in new:
+        pending = [head for head in state.heads if head.pending and state._may_live(head)]
+        whole = [head for head in state.heads if not head.pending]
+        asked.append((state, [*pending, *whole], whole))
+    await _score(asked)
+    for state in new:
+        if not state._found:
+            await state.settle()
+    return [state._law.logprobs for state in states]
+
+
+async def _settled(reaching: Leaves, going: Leaves, ends: Weights) -> float:
+    """Judge both kinds of leaves as one; returns the log-weight left unjudged."""
+    both = Leaves(
+        np.concatenate([reaching.head, going.head]),
+        np.concatenate([reaching.rank, going.rank]),
+        np.concatenate([reaching.weights, going.weights]),
+        reaching.judge,
+    )
+    unjudged = await both.settle(ends)
+    reaching.weights, going.weights = np.split(both.weights, [len(reaching.weights)])
+    return unjudged
+
+
+async def _score(
+    asked: Sequence[tuple[ByteState, Sequence[Head], Sequence[Head]]],
+) -> None:
+    """Get the rows of heads, and of the others those on the way to them; a call for each model."""
+    queries: dict[int, list[tuple[ByteState, Tokens, Query]]] = {}
+    for state, heads, others in asked:
+        paths = [head.path for head in heads] + [head.path[:-1] for head in others if head.path]
+        queries.setdefault(id(state.model.model), []).extend(
+            (state, first, query) for first, query in state.queries(paths)
+        )
+    for group in queries.values():
+        if group:
+            answers = await group[0][0].model.model.logits([query for _, _, query in group])
+            for (state, first, query), scores in zip(group, answers, strict=True):
+                state.take_rows(first, query, scores)
+
+
+def _common(paths: Sequence[Tokens]) -> int:
+    """How many tokens all paths begin with."""
+    shortest, longest = min(paths), max(paths)
+    count = 0
+    while count < min(len(shortest), len(longest)) and shortest[count] == longest[count]:
+        count += 1
+    return count

@@ -17,11 +17,10 @@ import numpy as np
 
 from lipogram.decoding import sampling
 from lipogram.decoding.course import Constrained, Course, Free
-from lipogram.decoding.errors import ContextTooLong
 from lipogram.decoding.events import Chunk, Event, Finish, FinishReason, ScoredToken, Usage
 from lipogram.decoding.job import Job
 from lipogram.decoding.models.base import CausalModel, Logits, Query
-from lipogram.decoding.opening import opened
+from lipogram.decoding.opening import Opening, opened
 from lipogram.decoding.output import Output
 
 # Tokens drawn at one step before the plan to close is followed instead.
@@ -55,8 +54,13 @@ class Autoregressive:
 
         Raises ContextTooLong, BudgetTooSmall, DeadEnd, BackendFailed.
         """
-        run = _Run(self.model, job, opened(self.model, job))
+        seed = job.sampling.seed
+        rng = np.random.default_rng(None if seed is None else seed % 2**64)
+        run = _Run(self.model, job, await opened(self.model, job, rng), rng)
         prompt = await run.scored_prompt() if job.echo_logprobs else ()
+        chunk = run.lead()
+        if chunk is not None:
+            yield chunk
         while run.reason is None:
             if run.course.only is not None:
                 await asyncio.sleep(0)  # long forced stretches leave the event loop its turns
@@ -87,26 +91,30 @@ class Autoregressive:
 class _Run:
     """One generation on its way: what it has, and how it ended (`reason`)."""
 
-    def __init__(self, model: CausalModel, job: Job, prompt: tuple[int, ...]) -> None:
+    def __init__(
+        self, model: CausalModel, job: Job, opening: Opening, rng: np.random.Generator
+    ) -> None:
         self._model = model
-        self._prompt = prompt
         self._job = job
+        self._opening = opening
+        self._rng = rng
         self._vocabulary = model.vocabulary
-        self.left = _budget(model, job, prompt)
+        self.left = opening.budget - (opening.lead is not None)
         self.course: Course = (
             Free(model.vocabulary, job.ignore_eos)
             if job.masker is None
-            else Constrained(job.masker, self.left, job.ignore_eos)
+            else Constrained(job.masker, self.left, job.ignore_eos, opening.state)
         )
-        self.tokens = list(prompt)
+        self.tokens = list(opening.tokens)
         self._output = Output(job.stop)
-        self._repetitions = sampling.Repetitions.wanted(job.sampling, len(model.vocabulary), prompt)
-        seed = job.sampling.seed
-        self._rng = np.random.default_rng(None if seed is None else seed % 2**64)
+        self._repetitions = sampling.Repetitions.wanted(
+            job.sampling, len(model.vocabulary), opening.tokens
+        )
         self._forced_tokens = 0
-        self._model_calls = 0
+        self._model_calls = opening.model_calls
         self.reason: FinishReason | None = None
-        self._check_end()
+        if opening.lead is None:
+            self._check_end()
 
     async def ask(self, query: Query) -> Logits:
         """Rows of scores for the query's prefix and each step of its draft."""
@@ -114,9 +122,22 @@ class _Run:
         [rows] = await self._model.logits([query])
         return rows
 
+    def lead(self) -> Chunk | None:
+        """Take the token that began in the prompt, if one did; returns what is final."""
+        lead = self._opening.lead
+        if lead is None:
+            return None
+        scored = None if self._job.top_logprobs is None else lead
+        self.tokens.append(lead.id)
+        if self._repetitions is not None:
+            self._repetitions.add(lead.id)
+        chunk = self._output.push(lead.text, scored, self._opening.may_end)
+        self._check_end()
+        return chunk
+
     async def scored_prompt(self) -> tuple[ScoredToken, ...]:
         """The prompt's tokens with their log-probabilities, a window of rows at a time."""
-        prompt, tokens = self._prompt, self._vocabulary.tokens
+        prompt, tokens = self._opening.prompt, self._vocabulary.tokens
         scored = [ScoredToken(id, tokens[id], None) for id in prompt[:1]]
         for begin in range(1, len(prompt), _PROMPT_ROWS):
             wanted = prompt[begin : begin + _PROMPT_ROWS]
@@ -189,20 +210,9 @@ class _Run:
         """The last event; the token that ended the text counts too."""
         assert self.reason is not None
         usage = Usage(
-            prompt_tokens=len(self._prompt),
-            completion_tokens=len(self.tokens) - len(self._prompt),
+            prompt_tokens=len(self._opening.prompt),
+            completion_tokens=len(self.tokens) - len(self._opening.tokens),
             forced_tokens=self._forced_tokens,
             model_calls=self._model_calls,
         )
         return Finish(self.reason, usage, self._output.stopped, prompt)
-
-
-def _budget(model: CausalModel, job: Job, prompt: tuple[int, ...]) -> int:
-    """The tokens there are to spend: max_tokens, within what the context leaves."""
-    room = model.context_tokens - len(prompt)
-    if room < 0 or (room == 0 and job.max_tokens != 0):
-        raise ContextTooLong(
-            f"the prompt's {len(prompt)} tokens leave no room in the model's window"
-            f" of {model.context_tokens} tokens"
-        )
-    return room if job.max_tokens is None else min(job.max_tokens, room)

@@ -164,7 +164,9 @@ def _byte_pairs(
     character = {byte: name for name, byte in _BYTE_OF.items()}
 
     def merged(piece: bytes) -> tuple[int, ...]:
-        return tuple(token.id for token in bare.tokenize("".join(map(character.__getitem__, piece))))
+        return tuple(
+            token.id for token in bare.tokenize("".join(map(character.__getitem__, piece)))
+        )
 
     def pieces(text: str) -> list[int]:
         split = tokenizer.pre_tokenizer

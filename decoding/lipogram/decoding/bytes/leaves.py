@@ -29,7 +29,7 @@ def log_sum(weights: Weights) -> float:
     return float(best + np.log(np.exp(weights - best).sum()))
 
 
-def sums_by_byte(weights: Weights, following: NDArray[np.uint8]) -> Weights:
+def sums_by_byte(weights: Weights, following: NDArray[np.int64]) -> Weights:
     """Log-sums of weights by their byte, which ascends: float64[256]."""
     sums = np.full(256, -np.inf)
     if not len(weights):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+NO_BYTE: Final = 256  # after a token's last byte
 
 
 class Lexicon:
@@ -20,7 +23,7 @@ class Lexicon:
         self.ids = ids.astype(np.int64)
         self.texts = [tokens[id] for id in ids]
         ends = np.cumsum([0, *map(len, self.texts)], dtype=np.int64)
-        self._begins = ends[:-1]
+        self._begins, self._ends = ends[:-1], ends[1:]
         self._data = np.frombuffer(b"".join(self.texts), np.uint8)
 
     def __len__(self) -> int:
@@ -41,6 +44,11 @@ class Lexicon:
             high = bisect_left(self.texts, following, longer, high)
         return low, longer, high
 
-    def bytes_at(self, ranks: NDArray[np.int64], depth: int) -> NDArray[np.uint8]:
-        """The byte at index `depth` of each of these tokens, which must be longer than that."""
-        return self._data[self._begins[ranks] + depth]
+    def bytes_at(
+        self, ranks: NDArray[np.int64], depths: NDArray[np.int64] | int
+    ) -> NDArray[np.int64]:
+        """The bytes at these indices of these tokens; NO_BYTE where one is no longer than that."""
+        at = self._begins[ranks] + depths
+        found: NDArray[np.int64] = self._data[np.minimum(at, len(self._data) - 1)].astype(np.int64)
+        found[at >= self._ends[ranks]] = NO_BYTE
+        return found

@@ -21,6 +21,11 @@ _JUDGED: Final = 1 << 17  # verdicts remembered
 _PIECES_KEPT: Final = 4  # pieces at the end of a text that what follows might split otherwise
 _TOKENS_KEPT: Final = 16
 
+# What may follow, one of each kind that patterns tell apart: with it a text of which they look
+# ahead may be split before the last token, if that is short.
+_NEXT: Final = ("a", "A", "0", " ", "\n", ".")
+_LOOKED_BACK: Final = 1  # characters
+
 
 class Segmentation(Protocol):
     """Judges windows: tokens from a place on where the tokenizer could have begun as well."""
@@ -80,26 +85,31 @@ class Merging:
             head = text[: len(text) - len(tail)].decode()
         except UnicodeDecodeError:
             return self._encode(text) == list(tokens)
-        if not tail:
-            return self._fits(tokens, head, len(text), is_end)
         if is_end:
-            return self._encode(text) == list(tokens)
-        return any(self._fits(tokens, head + char, len(text), False) for char in completions(tail))
+            return self._encode(text) == list(tokens) if tail else self._fits(tokens, head, True)
+        if tail:
+            return any(self._fits(tokens, head + char, False) for char in completions(tail))
+        if self._fits(tokens, head, False):
+            return True
+        is_short = len(self._tokens[tokens[-1]].decode(errors="replace")) <= _LOOKED_BACK
+        return is_short and any(self._fits(tokens, head + char, False) for char in _NEXT)
 
-    def _fits(self, tokens: tuple[int, ...], text: str, size: int, is_end: bool) -> bool:
-        """Whether the pieces of `text` are written so; `size` is where the tokens end in it."""
+    def _fits(self, tokens: tuple[int, ...], text: str, is_end: bool) -> bool:
+        """Whether the pieces of `text`, which begins as the tokens do, are written so."""
+        size = sum(len(self._tokens[id]) for id in tokens)
+        goes_on = not is_end and size == len(text.encode())
         position = index = 0
         for piece, added in self._pieces(text):
             end = position + len(piece)
-            is_last = end >= size
             inside: list[int] = []
             while index < len(tokens) and position < end:
                 inside.append(tokens[index])
                 position += len(self._tokens[tokens[index]])
                 index += 1
-            if position > end or (position < end and not is_last):
-                return False
-            if not self._writes_piece(inside, piece, added, is_end or not is_last):
+            if not inside:
+                break
+            is_open = end > size or (end == size and goes_on)
+            if position > end or not self._writes_piece(inside, piece, added, not is_open):
                 return False
         return True
 

@@ -29,8 +29,8 @@ Tokens: TypeAlias = tuple[int, ...]
 
 STOP: Final = 256  # the index of the end in a law of bytes
 
-_FEW: Final = 64  # last tokens of a head that are judged before its row is asked for
-_LONG_WINDOW: Final = 24  # tokens
+_FEW: Final = 4096  # last tokens of a head that are judged before its row is asked for
+_LONG_WINDOW: Final = 16  # tokens
 
 
 class Rule(Protocol):
@@ -99,6 +99,7 @@ class ByteModel:
         self.mode = mode
         self.epsilon = epsilon
         self.rule = rule
+        self.model_calls = 0  # positions scored so far
         self.vocabulary = model.vocabulary
         self.spoken = self.vocabulary.has_text.copy()
         self.spoken[list(self.vocabulary.eos_ids)] = True
@@ -118,7 +119,7 @@ class ByteModel:
                 text = b""
         begun, rest = self._begun(text)
         whole = Head((), b"", 0, len(self.vocabulary.lexicon))
-        state = ByteState(self, tuple(fixed), begun, 0, (whole,))
+        state = ByteState(self, tuple(fixed), begun, len(begun), (whole,))
         for byte in rest:
             state = state.advance(byte)
         return replace(state, written=b"")
@@ -214,10 +215,8 @@ class ByteState:
         low, longer, high = lexicon.narrow(head.low, head.high, pending)
         heads = [Head(head.path, pending, longer, high)] if longer < high else []
         window = (*self.trunk[self.window :], *head.path)
-        for id in lexicon.ids[low:longer].tolist():
-            if self.model.writes((*window, id)):
-                heads.append(Head((*head.path, id), b"", 0, len(lexicon)))
-        return heads
+        ending = [id for id in lexicon.ids[low:longer].tolist() if self.model.writes((*window, id))]
+        return heads + [Head((*head.path, id), b"", 0, len(lexicon)) for id in ending]
 
     def _committed(self) -> ByteState:
         """The same with what all heads begin with in the trunk, so that windows stay short."""
@@ -278,13 +277,12 @@ class ByteState:
         """All covers that the model gives a chance; tens of thousands after a space."""
         leaves, certain = await self.leaves()
         await leaves.settle(np.array([weight for _, weight in certain]))
+        alive = np.flatnonzero(leaves.weights > -np.inf).tolist()
         listed = [Cover(self.trunk + head.path, b"", weight) for head, weight in certain]
-        for leaf in np.flatnonzero(leaves.weights > -np.inf).tolist():
-            listed.append(self.cover_of(leaves, leaf))
+        listed += [self._cover(leaves, leaf) for leaf in alive]
         return [cover for cover in listed if cover.log_weight > -np.inf]
 
-    def cover_of(self, leaves: Leaves, leaf: int) -> Cover:
-        """A leaf as a cover."""
+    def _cover(self, leaves: Leaves, leaf: int) -> Cover:
         head, lexicon = self.heads[leaves.head[leaf]], self.model.vocabulary.lexicon
         rank = int(leaves.rank[leaf])
         tokens = (*self.trunk, *head.path, int(lexicon.ids[rank]))
@@ -402,12 +400,15 @@ class ByteState:
         stays = by_head >= floor
         dropped = log_sum(np.array([self.dropped, *by_head[~stays]]))
         whole = [number for number, head in enumerate(self.heads) if not head.pending]
-        sums = [np.append(np.full(256, -np.inf), log_sum(ends[stays[whole]]))]
-        for leaves in (reaching, going):
-            for number in np.unique(leaves.head).tolist():
-                if stays[number]:
-                    sums.append(np.append(self._sums(leaves, number), -np.inf))
-        law = np.logaddexp.reduce(sums)
+        sums = [
+            self._sums(leaves, number)
+            for leaves in (reaching, going)
+            for number in np.unique(leaves.head).tolist()
+            if stays[number]
+        ]
+        law = np.full(257, -np.inf)
+        law[:STOP] = np.logaddexp.reduce(sums, initial=-np.inf)
+        law[STOP] = log_sum(ends[stays[whole]])
         total, kept = log_sum(law), log_sum(by_head[stays])
         if total == -np.inf:
             raise BackendFailed("the model gives no continuation of the text a chance")
@@ -470,6 +471,8 @@ async def _score(
     for group in queries.values():
         if group:
             answers = await group[0][0].model.model.logits([query for _, _, query in group])
+            for state, _, query in group:
+                state.model.model_calls += 1 + len(query.draft)
             for (state, first, query), scores in zip(group, answers, strict=True):
                 state.take_rows(first, query, scores)
 

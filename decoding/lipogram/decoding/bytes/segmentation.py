@@ -34,6 +34,10 @@ class Segmentation(Protocol):
         """Whether the tokenizer writes these tokens for a text that goes on, or ends, here."""
         ...
 
+    def goes_on(self, tokens: tuple[int, ...], text: bytes) -> bool:
+        """False only if the tokenizer writes these tokens for no text that goes on with `text`."""
+        ...
+
     def restart(self, tokens: Sequence[int]) -> int:
         """An index from which on windows may begin, for tokens that go on; 0 always is one."""
         ...
@@ -59,6 +63,10 @@ class Reencoding:
             if pending:
                 count = len(tokens)
         return self._encode(b"".join(texts[:count])) == list(tokens[:count])
+
+    def goes_on(self, tokens: tuple[int, ...], text: bytes) -> bool:
+        """See Segmentation.goes_on."""
+        return True
 
     def restart(self, tokens: Sequence[int]) -> int:
         """See Segmentation.restart."""
@@ -93,6 +101,15 @@ class Merging:
             return True
         is_short = len(self._tokens[tokens[-1]].decode(errors="replace")) <= _LOOKED_BACK
         return is_short and any(self._fits(tokens, head + char, False) for char in _NEXT)
+
+    def goes_on(self, tokens: tuple[int, ...], text: bytes) -> bool:
+        """See Segmentation.goes_on."""
+        whole = b"".join([self._tokens[id] for id in tokens]) + text
+        try:
+            head = whole.decode()
+        except UnicodeDecodeError:
+            return True
+        return any(self._fits(tokens, head + char, False) for char in ("", *_NEXT))
 
     def _fits(self, tokens: tuple[int, ...], text: str, is_end: bool) -> bool:
         """Whether the pieces of `text`, which begins as the tokens do, are written so."""

@@ -29,7 +29,7 @@ Tokens: TypeAlias = tuple[int, ...]
 
 STOP: Final = 256  # the index of the end in a law of bytes
 
-_FEW: Final = 4096  # last tokens of a head that are judged before its row is asked for
+_MANY: Final = 4096  # last tokens of a head, all of which are not judged before its row is there
 _LONG_WINDOW: Final = 16  # tokens
 
 
@@ -200,14 +200,23 @@ class ByteState:
         Raises Unspellable where no tokens spell the text.
         """
         kept, dropped = self.heads, self.dropped
-        if self._found:
-            kept, dropped = self._found[0].kept, self._found[0].dropped
+        for law in self._found:
+            kept, dropped = law.kept, law.dropped
         heads = tuple(chain.from_iterable(self._advanced(head, bytes([byte])) for head in kept))
         if not heads:
-            raise Unspellable(f"the vocabulary has no tokens for byte {byte:#04x} here")
+            return self._retold(byte)
         after = replace(self, heads=heads, written=self.written + bytes([byte]), dropped=dropped)
         after.__dict__["_rows"] = self._rows
         return after._committed()
+
+    def _retold(self, byte: int) -> ByteState:
+        """The state after a byte that only pruned heads would have led to: opened anew."""
+        if all(dropped == -np.inf for dropped in (self.dropped, *(f.dropped for f in self._found))):
+            raise Unspellable(f"the vocabulary has no tokens for byte {byte:#04x} here")
+        head = self.heads[0]
+        text = self.model.vocabulary.decode(self.trunk + head.path) + head.pending
+        state = self.model.open([*self.fixed, text + bytes([byte])])
+        return replace(state, written=self.written + bytes([byte]))
 
     def _advanced(self, head: Head, byte: bytes) -> list[Head]:
         lexicon = self.model.vocabulary.lexicon
@@ -303,8 +312,13 @@ class ByteState:
         return self._leaves(pending), list(zip(whole, weights, strict=True))
 
     def _may_live(self, head: Head) -> bool:
-        """Whether some last token of a head is written; True where they are many."""
-        return head.high - head.low > _FEW or any(
+        """Whether some last token of a head is written; True where that is hard to tell."""
+        window = (*self.trunk[self.window :], *head.path)
+        if self.model.mode == "all":
+            return True
+        if not self.model.vocabulary.segmentation.goes_on(window, head.pending):
+            return False
+        return head.high - head.low > _MANY or any(
             self._judge(head, rank) for rank in range(head.low, head.high)
         )
 

@@ -97,9 +97,7 @@ class Finite:
             tokens, weight = waiting.pop()
             row = self.row(tokens)
             yield tokens, math.exp(weight + row[self.end])
-            for id in self.ids:
-                if row[id] > -math.inf:
-                    waiting.append(((*tokens, id), weight + row[id]))
+            waiting += [((*tokens, id), weight + row[id]) for id in self.ids if row[id] > -math.inf]
 
     def covers(self, text: bytes) -> Iterator[tuple[Tokens, float]]:
         """Every cover of a text, with its probability; the empty one of the empty text."""

@@ -21,10 +21,11 @@ _JUDGED: Final = 1 << 17  # verdicts remembered
 _PIECES_KEPT: Final = 4  # pieces at the end of a text that what follows might split otherwise
 _TOKENS_KEPT: Final = 16
 
-# What may follow, one of each kind that patterns tell apart: with it a text of which they look
-# ahead may be split before the last token, if that is short.
+# What may follow, one of each kind that patterns tell apart: where they look ahead, a text may then
+# be split before its last character; or it turns out that a contraction had begun.
 _NEXT: Final = ("a", "A", "0", " ", "\n", ".")
-_LOOKED_BACK: Final = 1  # characters
+_CONTRACTION: Final = re.compile("['’][lrv]", re.IGNORECASE)
+_CONTRACTED: Final = ("l", "L", "e", "E")
 
 
 class Segmentation(Protocol):
@@ -99,8 +100,9 @@ class Merging:
             return any(self._fits(tokens, head + char, False) for char in completions(tail))
         if self._fits(tokens, head, False):
             return True
-        is_short = len(self._tokens[tokens[-1]].decode(errors="replace")) <= _LOOKED_BACK
-        return is_short and any(self._fits(tokens, head + char, False) for char in _NEXT)
+        last = self._tokens[tokens[-1]].decode(errors="replace")
+        following = _NEXT if len(last) == 1 else _CONTRACTED if _CONTRACTION.fullmatch(last) else ()
+        return any(self._fits(tokens, head + char, False) for char in following)
 
     def goes_on(self, tokens: tuple[int, ...], text: bytes) -> bool:
         """See Segmentation.goes_on."""
@@ -184,10 +186,11 @@ def _running(lengths: Iterator[int]) -> list[int]:
 
 
 def _far_enough(texts: Sequence[bytes], tokens: Sequence[int], count: int, size: int) -> int:
-    """Where the tokens from there on are at least `count`, and at least `size` bytes."""
+    """Where a character begins, and at least `count` tokens and `size` bytes follow; else 0."""
     for index in range(len(tokens) - 1, -1, -1):
-        size -= len(texts[tokens[index]])
-        if len(tokens) - index >= count and size <= 0:
+        text = texts[tokens[index]]
+        size -= len(text)
+        if len(tokens) - index >= count and size <= 0 and not 0x80 <= text[0] < 0xC0:
             return index
     return 0
 

@@ -109,6 +109,7 @@ TABLE: dict[type[BaseException], Answer] = {
     grammars.BudgetExceeded: Answer(400, INVALID, "grammar_too_complex"),
     decoding.ContextTooLong: Answer(400, INVALID, "context_length_exceeded"),
     decoding.BudgetTooSmall: Answer(400, INVALID, "max_tokens_too_small"),
+    decoding.NoInfilling: Answer(400, INVALID, "infilling_unsupported"),
     decoding.DeadEnd: Answer(400, INVALID, "vocabulary_dead_end"),
     decoding.BackendFailed: Answer(503, "server_error", "backend_failed", AGAIN),
     Exception: Answer(500, "server_error", "internal_error"),

@@ -56,11 +56,12 @@ async def _chunks(
 
 async def _echoes(service: Service, plan: Plan) -> list[tuple[bytes, tuple[ScoredToken, ...]]]:
     """The prompts' texts, and their tokens' scores where those are asked for."""
-    texts = [plan.served.model.vocabulary.decode(prompt) for prompt in plan.prompts]
+    vocabulary = plan.served.model.vocabulary
+    texts = [vocabulary.decode(prompt.tokens) + prompt.text for prompt in plan.prompts]
     if plan.job.top_logprobs is None:
         return [(text, ()) for text in texts]
     base = Job((), max_tokens=0, top_logprobs=plan.job.top_logprobs, echo_logprobs=True)
-    jobs = [replace(base, prompt=prompt) for prompt in plan.prompts]
+    jobs = [replace(base, prompt=prompt.tokens, text=prompt.text) for prompt in plan.prompts]
     scored: list[tuple[ScoredToken, ...]] = [()] * len(jobs)
     async with aclosing(service.house.run(plan.served.decoder, jobs)) as events:
         async for index, event in events:

@@ -31,6 +31,8 @@ from lipogram.grammars import State
 
 # Covers drawn and refused before one that ends at the cursor is taken.
 _MOST_DRAWS: Final = 2048
+# Rows asked for at a time when a prompt is scored: 128 rows of 128,000 scores are 64 MB.
+_PROMPT_ROWS: Final = 128
 _AT_A_TIME: Final = 64  # draws between turns of the event loop
 
 
@@ -66,6 +68,25 @@ async def opened(model: CausalModel, job: Job, rng: np.random.Generator) -> Open
         return plain
     opening = _Opening(model, job, rng, plain)
     return await (opening.heal(ids) if job.boundary == "heal" else opening.exact())
+
+
+async def scored_prompt(
+    model: CausalModel, prompt: tuple[int, ...], top: int
+) -> tuple[tuple[ScoredToken, ...], int]:
+    """The prompt's tokens with their log-probabilities, and the positions asked of the model.
+
+    A window of rows at a time.
+    """
+    tokens = model.vocabulary.tokens
+    scored = [ScoredToken(id, tokens[id], None) for id in prompt[:1]]
+    for begin in range(1, len(prompt), _PROMPT_ROWS):
+        wanted = prompt[begin : begin + _PROMPT_ROWS]
+        [rows] = await model.logits([Query(prompt[:begin], wanted[:-1])])
+        scored += [
+            sampling.scored(row, None, id, top, tokens)
+            for row, id in zip(rows, wanted, strict=True)
+        ]
+    return tuple(scored), max(0, len(prompt) - 1)
 
 
 def budget(model: CausalModel, job: Job, length: int) -> int:

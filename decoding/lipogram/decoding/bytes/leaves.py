@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 Weights = NDArray[np.float64]  # nats; -inf: impossible
 
-_NEGLIGIBLE: Final = 1e-14  # of the weight of all leaves
+NEGLIGIBLE: Final = 1e-14  # of the weight of all leaves
 _MOST_JUDGED: Final = 4096  # leaves at one place, some tens of milliseconds
 _AT_A_TIME: Final = 128  # between turns of the event loop
 
@@ -57,8 +57,11 @@ class Leaves:
     weights: Weights
     judge: Callable[[int, int], bool]  # of a head's number and a rank
 
-    async def settle(self, certain: Weights) -> float:
-        """Judge what weighs, beside the `certain` weights; returns the log-weight left unjudged."""
+    async def settle(self, certain: Weights, negligible: float = NEGLIGIBLE) -> float:
+        """Judge what weighs, beside the `certain` weights; returns the log-weight left unjudged.
+
+        That is at most the share `negligible` of all, unless there are too many.
+        """
         order = np.flatnonzero(self.weights > -np.inf)
         order = order[np.argsort(-self.weights[order], kind="stable")]
         if not len(order):
@@ -68,7 +71,7 @@ class Leaves:
         left = np.cumsum(shares[::-1])[::-1]  # of this leaf and all lighter ones
         kept = float(np.exp(certain - best).sum())
         for number, leaf in enumerate(order[:_MOST_JUDGED].tolist()):
-            if left[number] <= kept * _NEGLIGIBLE:
+            if left[number] <= kept * negligible:
                 return float(best + np.log(left[number]))
             if self.judge(int(self.head[leaf]), int(self.rank[leaf])):
                 kept += float(shares[number])

@@ -20,7 +20,7 @@ from typing import Final, Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from lipogram.decoding.bytes.leaves import Leaves, Weights, log_sum, sums_by_byte
+from lipogram.decoding.bytes.leaves import NEGLIGIBLE, Leaves, Weights, log_sum, sums_by_byte
 from lipogram.decoding.errors import BackendFailed, Unspellable
 from lipogram.decoding.models.base import CausalModel, Logits, Query
 
@@ -80,7 +80,8 @@ class ByteModel:
     vocabulary for each row. "all" sums over every token string, as the model's law of texts has
     it: exponentially many, for oracles. Rows are the model's, over tokens with text and ends.
 
-    `epsilon` drops heads lighter than that share of the heaviest; `missing_mass` bounds the error.
+    `epsilon` leaves heads out that are lighter than that share of the heaviest, and unjudged what
+    weighs less than that share of all: tens of times faster, and `missing_mass` bounds the error.
     """
 
     def __init__(
@@ -391,7 +392,7 @@ class ByteState:
         whole = [head for head in self.heads if not head.pending]
         reaching, going = self._leaves(pending), self._leaves(whole)
         ends = np.array([self._end_weight(head) for head in whole])
-        unjudged = await _settled(reaching, going, ends)
+        unjudged = await _settled(reaching, going, ends, self.model.epsilon)
         covers = {head.path: self._log_weight(head.path) for head in whole}
         by_head = [
             log_sum(reaching.weights[reaching.head == number]) if head.pending
@@ -459,7 +460,7 @@ async def laws(states: Sequence[ByteState]) -> list[Weights]:
     return [state._law.logprobs for state in states]
 
 
-async def _settled(reaching: Leaves, going: Leaves, ends: Weights) -> float:
+async def _settled(reaching: Leaves, going: Leaves, ends: Weights, epsilon: float) -> float:
     """Judge both kinds of leaves as one; returns the log-weight left unjudged."""
     both = Leaves(
         np.concatenate([reaching.head, going.head]),
@@ -467,7 +468,7 @@ async def _settled(reaching: Leaves, going: Leaves, ends: Weights) -> float:
         np.concatenate([reaching.weights, going.weights]),
         reaching.judge,
     )
-    unjudged = await both.settle(ends)
+    unjudged = await both.settle(ends, max(NEGLIGIBLE, epsilon))
     reaching.weights, going.weights = np.split(both.weights, [len(reaching.weights)])
     return unjudged
 

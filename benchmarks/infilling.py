@@ -169,8 +169,10 @@ def main() -> None:
     results = asyncio.run(measured(model, spans))
     inside = [len(model.vocabulary.encode(s.prefix)) + len(model.vocabulary.encode(s.middle))
               > len(model.vocabulary.encode(s.prefix + s.middle)) for s in spans]  # fmt: skip
+    # fmt: off
     print(f"{options.model}: {len(spans)} spans, seed {options.seed}; the cursor is inside a token"
-          f" in {np.mean(inside):.0%}; {time.process_time() - begun:.0f} s of CPU time")  # fmt: skip
+          f" in {np.mean(inside):.0%}; {time.process_time() - begun:.0f} s of CPU time")
+    # fmt: on
     print(table(results))
     if options.out:
         about = {key: str(value) for key, value in vars(options).items()}

@@ -175,6 +175,8 @@ class _Run:
                 return None
             if self._admits(byte):
                 return self._take(byte, row)
+            if self._job.masker is None:
+                break  # a free text ends where its budget does
         if self._job.masker is not None and self._planned():
             return self._take(self._planned()[0], row)
         self.reason = "length"

@@ -295,7 +295,7 @@ class TestSwitch:
         finite = toy()
         decoder = Autoregressive(finite.model)
         counts = seeded(
-            lambda seed: Job((), text=text, sampling=Sampling(seed=seed)), decoder, 4000
+            lambda seed: Job((), text=text, sampling=Sampling(seed=seed)), decoder, 2500
         )
         assert_law(counts, self.law(finite, text))
 
@@ -304,7 +304,7 @@ class TestSwitch:
         decoder = Autoregressive(finite.model)
         counts = seeded(
             lambda seed: Job((), text=b"AA", boundary="none", sampling=Sampling(seed=seed)),
-            decoder, 4000,
+            decoder, 2500,
         )  # fmt: skip
         with pytest.raises(AssertionError):
             assert_law(counts, self.law(finite, b"AA"))
@@ -323,7 +323,7 @@ class TestSwitch:
                        math.exp(cover.log_weight) / total, law)  # fmt: skip
         decoder = Autoregressive(finite.model)
         counts = seeded(
-            lambda seed: Job((), masker, Sampling(seed=seed), text=b"AA"), decoder, 4000
+            lambda seed: Job((), masker, Sampling(seed=seed), text=b"AA"), decoder, 2500
         )
         assert_law(counts, law)
 
@@ -345,6 +345,117 @@ class TestSwitch:
             else:
                 longer = text + finite.vocabulary.tokens[id]
                 self.go_on(finite, masker, (*tokens, id), longer, share, law)
+
+
+class TestFull:
+    """Byte by byte under a rule: two projections, two laws."""
+
+    PATTERN = "B{0,2}A{0,2}B?"  # all beginnings are members: there is always an end
+
+    def sure(self) -> tuple[Finite, TableModel]:
+        """A model that gives token strings which are not written no chance."""
+        finite = toy()
+        judge = is_written(finite)
+
+        def row(prefix: Tokens) -> np.ndarray:
+            scores = finite.model._rows(Query(prefix))[0]
+            for id in finite.ids:
+                if not judge((*prefix, id)):
+                    scores[id] = -np.inf
+            return scores
+
+        return finite, TableModel(finite.vocabulary, cache(row))
+
+    def sampled(self, model: TableModel, masker: Masker, **more: object) -> Counter[bytes]:
+        return seeded(
+            lambda seed: Job((), masker, Sampling(seed=seed), **more), Autoregressive(model), 1000
+        )
+
+    def by_tokens(self, finite: Finite, model: TableModel, masker: Masker) -> Counter[bytes]:
+        law: Counter[bytes] = Counter()
+
+        def go_on(tokens: Tokens, text: bytes, chance: float) -> None:
+            row = np.exp(model._rows(Query(tokens))[0].astype(np.float64))
+            automaton = masker.automaton
+            going = [i for i in finite.ids if automaton.is_live(text + finite.vocabulary.tokens[i])]
+            if not going:
+                law[text] += chance
+                return
+            end = row[finite.end] * automaton.accepts(text)
+            total = sum(row[id] for id in going) + end
+            law[text] += chance * end / total
+            for id in going:
+                if row[id] > 0:
+                    go_on((*tokens, id), text + finite.vocabulary.tokens[id],
+                          chance * row[id] / total)  # fmt: skip
+
+        go_on((), b"", 1.0)
+        return law
+
+    async def by_bytes(self, model: TableModel, masker: Masker) -> Counter[bytes]:
+        law: Counter[bytes] = Counter()
+
+        async def go_on(state: ByteState, text: bytes, chance: float) -> None:
+            automaton = masker.automaton
+            going = [byte for byte in b"AB" if automaton.is_live(text + bytes([byte]))]
+            if not going:
+                law[text] += chance
+                return
+            row = np.exp(await state.logprobs())
+            ends = [STOP] * automaton.accepts(text)
+            total = sum(row[byte] for byte in going + ends)
+            for byte in going + ends:
+                if byte == STOP:
+                    law[text] += chance * row[STOP] / total
+                elif row[byte] > 0:
+                    longer = text + bytes([byte])
+                    await go_on(state.advance(byte), longer, chance * row[byte] / total)
+
+        await go_on(ByteModel(model).open([b""]), b"", 1.0)
+        return law
+
+    def test_each_projection_samples_its_own_law(self) -> None:
+        finite, model = self.sure()
+        masker = Masker(compile(regex.parse(self.PATTERN)), finite.vocabulary)
+        tokens = self.by_tokens(finite, model, masker)
+        bytes_ = asyncio.run(self.by_bytes(model, masker))
+        texts = {*tokens, *bytes_}
+        assert sum(abs(tokens[text] - bytes_[text]) for text in texts) / 2 > 0.05
+        by_token = self.sampled(model, masker, byte_mode="full", projection="token")
+        by_byte = self.sampled(model, masker, byte_mode="full", projection="byte")
+        assert_law(by_token, tokens)
+        assert_law(by_byte, bytes_)
+        assert_law(self.sampled(model, masker), tokens)  # and so does the switch
+        with pytest.raises(AssertionError):
+            assert_law(by_byte, tokens)
+
+    def test_without_a_rule_it_samples_the_law_of_texts(self) -> None:
+        _, model = self.sure()
+        text = b"AA"
+        states = {b"": ByteModel(model).open([text])}
+        law: Counter[bytes] = Counter()
+
+        async def go_on(rest: bytes, chance: float) -> None:
+            row = np.exp(await states[rest].logprobs())
+            law[rest] += chance * row[STOP]
+            for byte in b"AB":
+                if row[byte] > 0:
+                    longer = rest + bytes([byte])
+                    states[longer] = states[rest].advance(byte)
+                    await go_on(longer, chance * row[byte])
+
+        asyncio.run(go_on(b"", 1.0))
+        full = seeded(
+            lambda seed: Job((), sampling=Sampling(seed=seed), text=text, byte_mode="full"),
+            Autoregressive(model), 1000,
+        )  # fmt: skip
+        assert_law(full, law)
+        switch = seeded(
+            lambda seed: Job((), sampling=Sampling(seed=seed), text=text),
+            Autoregressive(model),
+            3000,
+        )
+        assert_law(switch, law)
 
 
 class TestPruning:

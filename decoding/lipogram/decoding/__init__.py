@@ -8,6 +8,7 @@ from lipogram.decoding.errors import (
     DeadEnd,
     DecodingError,
     Unspellable,
+    UnsupportedJob,
     UnsupportedTokenizer,
 )
 from lipogram.decoding.events import Chunk, Event, Finish, FinishReason, ScoredToken, Usage
@@ -32,6 +33,7 @@ __all__ = [
     "Sampling",
     "ScoredToken",
     "Unspellable",
+    "UnsupportedJob",
     "UnsupportedTokenizer",
     "Usage",
     "Vocabulary",

@@ -26,13 +26,15 @@ class BytePairs:
 
     `pieces` gives the ends of a text's pieces, in characters; `merged` merges bytes as if they
     were one piece, by merges alone. A piece that is in `whole` is that token, whatever merges say;
-    a text of `added` becomes that token before anything is split.
+    a text of `added` becomes that token before anything is split. `pattern` are the regular
+    expressions that split, None where something else does.
     """
 
     pieces: Callable[[str], list[int]]
     merged: Callable[[bytes], tuple[int, ...]]
     whole: Mapping[bytes, int]
     added: Mapping[str, int]
+    pattern: str | None = None
 
 
 _PIECES_REMEMBERED: Final = 1 << 16
@@ -74,7 +76,7 @@ def taken_apart(ranks: Mapping[bytes, int], pattern: str, spell: Encoder) -> Byt
     def pieces(text: str) -> list[int]:
         return [end for _, (_, end) in split.pre_tokenize_str(text)]
 
-    return BytePairs(pieces, lambda piece: _merge(piece, ranks, spell), ranks, {})
+    return BytePairs(pieces, lambda piece: _merge(piece, ranks, spell), ranks, {}, pattern)
 
 
 def pipeline(

@@ -6,6 +6,7 @@ DecodingError
 ├── DeadEnd            the vocabulary cannot spell any continuation
 ├── Unspellable        the vocabulary has no tokens for a given text
 ├── NoInfilling        the model has no tokens to say where prefix and suffix are
+├── UnsupportedJob     what is asked cannot be done together
 ├── UnsupportedTokenizer  a tokenizer file cannot be read as bytes
 └── BackendFailed      the engine failed; the same call may succeed later
 """
@@ -35,6 +36,10 @@ class Unspellable(DecodingError):
 
 class NoInfilling(DecodingError):
     """The model has no special tokens for infilling: it was not trained to fill in the middle."""
+
+
+class UnsupportedJob(DecodingError):
+    """A job whose parts exclude each other; the message says which."""
 
 
 class UnsupportedTokenizer(DecodingError):

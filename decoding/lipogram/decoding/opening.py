@@ -11,6 +11,7 @@ law as they shape a row: the last token is the only choice there is, those befor
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipogram.decoding import sampling
-from lipogram.decoding.bytes.leaves import Leaves, Weights, log_sum
+from lipogram.decoding.bytes.leaves import Judge, Leaves, Weights, log_sum
 from lipogram.decoding.bytes.lexicon import NO_BYTE
 from lipogram.decoding.bytes.states import ByteModel
 from lipogram.decoding.closing import fits
@@ -31,6 +32,8 @@ from lipogram.grammars import State
 
 # Covers drawn and refused before one that ends at the cursor is taken.
 _MOST_DRAWS: Final = 2048
+# Rows asked for at a time when a prompt is scored: 128 rows of 128,000 scores are 64 MB.
+_PROMPT_ROWS: Final = 128
 _AT_A_TIME: Final = 64  # draws between turns of the event loop
 
 
@@ -66,6 +69,25 @@ async def opened(model: CausalModel, job: Job, rng: np.random.Generator) -> Open
         return plain
     opening = _Opening(model, job, rng, plain)
     return await (opening.heal(ids) if job.boundary == "heal" else opening.exact())
+
+
+async def scored_prompt(
+    model: CausalModel, prompt: tuple[int, ...], top: int
+) -> tuple[tuple[ScoredToken, ...], int]:
+    """The prompt's tokens with their log-probabilities, and the positions asked of the model.
+
+    A window of rows at a time.
+    """
+    tokens = model.vocabulary.tokens
+    scored = [ScoredToken(id, tokens[id], None) for id in prompt[:1]]
+    for begin in range(1, len(prompt), _PROMPT_ROWS):
+        wanted = prompt[begin : begin + _PROMPT_ROWS]
+        [rows] = await model.logits([Query(prompt[:begin], wanted[:-1])])
+        scored += [
+            sampling.scored(row, None, id, top, tokens)
+            for row, id in zip(rows, wanted, strict=True)
+        ]
+    return tuple(scored), max(0, len(prompt) - 1)
 
 
 def budget(model: CausalModel, job: Job, length: int) -> int:
@@ -109,14 +131,11 @@ class _Opening:
         if max(map(len, before)) >= self._model.context_tokens:
             return self._plain
         leaves, certain = await state.leaves()
-        depths = np.array([len(head.pending) for head in state.heads])[leaves.head]
+        depths = np.array([len(head.pending) for head in state.heads], np.int64)[leaves.head]
         ends = np.array([weight for _, weight in certain])
         if self._job.top_logprobs is not None:
             # What the rule refuses must not count; what little is left unjudged hardly does.
-            written, leaves.judge = leaves.judge, lambda head, rank: (
-                written(head, rank)
-                and self._after_rule(self._lexicon.texts[rank][len(state.heads[head].pending) :])
-            )  # fmt: skip
+            leaves.judge = self._with_rule(leaves.judge, [len(h.pending) for h in state.heads])
             await leaves.settle(ends)
         choice = _Choice(
             np.append(leaves.rank, np.full(len(ends), -1)),
@@ -128,6 +147,15 @@ class _Opening:
             return self._led(before[leaves.head[drawn]], choice, drawn, by_bytes.model_calls)
         whole = certain[0 if drawn is None else drawn - len(depths)][0]
         return self._after(state.fixed + state.trunk + whole.path, by_bytes.model_calls)
+
+    def _with_rule(self, judge: Judge, depths: Sequence[int]) -> Judge:
+        def judged(head: int, ranks: NDArray[np.int64]) -> NDArray[np.bool_]:
+            texts = [self._lexicon.texts[rank][depths[head] :] for rank in ranks.tolist()]
+            verdicts = judge(head, ranks)
+            verdicts &= np.array([self._after_rule(text) for text in texts])
+            return verdicts
+
+        return judged
 
     async def heal(self, ids: tuple[int, ...]) -> Opening:
         """Draw tokens that spell the last ones' text and may go on after it."""
@@ -171,9 +199,9 @@ class _Opening:
         drawn = sampling.draws(scores, allowed, self._job.sampling, self._rng)
         for count, index in enumerate(islice(drawn, _MOST_DRAWS), 1):
             overhang = self._overhang(choice, index)
-            is_written = leaves is None or index >= len(leaves.head) or leaves.judge(
-                int(leaves.head[index]), int(leaves.rank[index])
-            )  # fmt: skip
+            is_written = True
+            if leaves is not None and index < len(leaves.head):
+                is_written = bool(leaves.judged(np.array([index]))[0])
             if is_written and (not overhang or self._after_rule(overhang)):
                 return index
             if count % _AT_A_TIME == 0:

@@ -29,6 +29,8 @@ EOS_NAMES: Final = frozenset([
 # fmt: on
 MASK_NAMES: Final = frozenset(["<mask>", "[MASK]", "<|mask|>", "<|mdm_mask|>"])
 
+_GPT2_PATTERN: Final = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+
 # Tokens of this shape steer the model even where a file forgets to call them special.
 _CONTROL: Final = re.compile(r"<[|｜].+[|｜]>", re.DOTALL)
 _BYTE_PIECE: Final = re.compile(r"<0x([0-9A-Fa-f]{2})>")
@@ -176,7 +178,21 @@ def _byte_pairs(
 
     whole = {_byte_level(name): id for name, id in names.items()}
     added = {token["content"]: token["id"] for token in plain}
-    return BytePairs(pieces, merged, whole if model.get("ignore_merges") else {}, added)
+    kept = whole if model.get("ignore_merges") else {}
+    return BytePairs(pieces, merged, kept, added, _pattern(content))
+
+
+def _pattern(content: Mapping[str, Any]) -> str | None:
+    """The regular expressions that split a text; None where it is split by anything else."""
+    patterns = []
+    for component in _components(content, "pre_tokenizer"):
+        if component["type"] == "Split" and "Regex" in component["pattern"]:
+            patterns.append(str(component["pattern"]["Regex"]))
+        elif component["type"] == "ByteLevel":
+            patterns += [_GPT2_PATTERN] if component.get("use_regex", True) else []
+        elif component["type"] != "Sequence":
+            return None
+    return "|".join(patterns)
 
 
 def _text_start(content: Mapping[str, Any]) -> bytes:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-Weights = NDArray[np.float64]  # nats; -inf: impossible
+Weights: TypeAlias = NDArray[np.float64]  # nats; -inf: impossible
+# Of a head's number and ranks: which of them are written.
+Judge: TypeAlias = Callable[[int, NDArray[np.int64]], NDArray[np.bool_]]
 
-_NEGLIGIBLE: Final = 1e-14  # of the weight of all leaves
+NEGLIGIBLE: Final = 1e-14  # of the weight of all leaves
 _MOST_JUDGED: Final = 4096  # leaves at one place, some tens of milliseconds
 _AT_A_TIME: Final = 128  # between turns of the event loop
 
@@ -55,10 +57,13 @@ class Leaves:
     head: NDArray[np.int64]
     rank: NDArray[np.int64]
     weights: Weights
-    judge: Callable[[int, int], bool]  # of a head's number and a rank
+    judge: Judge
 
-    async def settle(self, certain: Weights) -> float:
-        """Judge what weighs, beside the `certain` weights; returns the log-weight left unjudged."""
+    async def settle(self, certain: Weights, negligible: float = NEGLIGIBLE) -> float:
+        """Judge what weighs, beside the `certain` weights; returns the log-weight left unjudged.
+
+        That is at most the share `negligible` of all, unless there are too many.
+        """
         order = np.flatnonzero(self.weights > -np.inf)
         order = order[np.argsort(-self.weights[order], kind="stable")]
         if not len(order):
@@ -67,14 +72,21 @@ class Leaves:
         shares = np.exp(self.weights[order] - best)
         left = np.cumsum(shares[::-1])[::-1]  # of this leaf and all lighter ones
         kept = float(np.exp(certain - best).sum())
-        for number, leaf in enumerate(order[:_MOST_JUDGED].tolist()):
-            if left[number] <= kept * _NEGLIGIBLE:
-                return float(best + np.log(left[number]))
-            if self.judge(int(self.head[leaf]), int(self.rank[leaf])):
-                kept += float(shares[number])
-            else:
-                self.weights[leaf] = -np.inf
-            if number % _AT_A_TIME == _AT_A_TIME - 1:
-                await asyncio.sleep(0)
-        rest = self.weights[order[_MOST_JUDGED:]]
-        return log_sum(rest)
+        for begin in range(0, min(len(order), _MOST_JUDGED), _AT_A_TIME):
+            if left[begin] <= kept * negligible:
+                return float(best + np.log(left[begin]))
+            some = order[begin : begin + _AT_A_TIME]
+            is_written = self.judged(some)
+            kept += float(shares[begin : begin + _AT_A_TIME][is_written].sum())
+            self.weights[some[~is_written]] = -np.inf
+            await asyncio.sleep(0)
+        return log_sum(self.weights[order[_MOST_JUDGED:]])
+
+    def judged(self, leaves: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """For each of these leaves: whether it is written."""
+        verdicts = np.empty(len(leaves), np.bool_)
+        heads = self.head[leaves]
+        for head in np.unique(heads).tolist():
+            own = heads == head
+            verdicts[own] = self.judge(head, self.rank[leaves[own]])
+        return verdicts

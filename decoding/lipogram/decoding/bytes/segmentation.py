@@ -15,6 +15,10 @@ from functools import cache, lru_cache
 from itertools import pairwise
 from typing import Final, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from lipogram.decoding.bytes.shapes import shapes
 from lipogram.decoding.encoders import BytePairs, Encoder
 
 _JUDGED: Final = 1 << 17  # verdicts remembered
@@ -26,6 +30,10 @@ _TOKENS_KEPT: Final = 16
 _NEXT: Final = ("a", "A", "0", " ", "\n", ".")
 _CONTRACTION: Final = re.compile("['’][lrv]", re.IGNORECASE)
 _CONTRACTED: Final = ("l", "L", "e", "E")
+_APOSTROPHES: Final = (b"'", "’".encode())
+
+_WINDOWS: Final = 256  # whose outcomes are remembered
+_NEITHER, _SPLIT, _JOINED = range(3)
 
 
 class Segmentation(Protocol):
@@ -33,6 +41,10 @@ class Segmentation(Protocol):
 
     def writes(self, tokens: tuple[int, ...], is_end: bool = False) -> bool:
         """Whether the tokenizer writes these tokens for a text that goes on, or ends, here."""
+        ...
+
+    def writes_each(self, window: tuple[int, ...], ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """For each of the tokens: whether they are written after the window; bool[len(ids)]."""
         ...
 
     def goes_on(self, tokens: tuple[int, ...], text: bytes) -> bool:
@@ -65,6 +77,10 @@ class Reencoding:
                 count = len(tokens)
         return self._encode(b"".join(texts[:count])) == list(tokens[:count])
 
+    def writes_each(self, window: tuple[int, ...], ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """See Segmentation.writes_each."""
+        return np.array([self.writes((*window, id)) for id in ids.tolist()], np.bool_)
+
     def goes_on(self, tokens: tuple[int, ...], text: bytes) -> bool:
         """See Segmentation.goes_on."""
         return True
@@ -84,7 +100,10 @@ class Merging:
         self._parts = parts
         longest_first = sorted(parts.added, key=len, reverse=True)
         self._added = re.compile(f"({'|'.join(map(re.escape, longest_first))})")
-        self._merges_to = lru_cache(_JUDGED)(self._merged)
+        self._shapes = shapes(tokens, parts.pattern)
+        self._endings = {text[-1:] for text in (each.encode() for each in parts.added)}
+        self._merges_to = lru_cache(2 * _JUDGED)(self._merged)
+        self._outcomes = lru_cache(_WINDOWS)(lambda window: dict[int, int]())
         self.writes = lru_cache(_JUDGED)(self._writes)
 
     def _writes(self, tokens: tuple[int, ...], is_end: bool = False) -> bool:
@@ -100,9 +119,60 @@ class Merging:
             return any(self._fits(tokens, head + char, False) for char in completions(tail))
         if self._fits(tokens, head, False):
             return True
-        last = self._tokens[tokens[-1]].decode(errors="replace")
-        following = _NEXT if len(last) == 1 else _CONTRACTED if _CONTRACTION.fullmatch(last) else ()
+        following = _looked_ahead(self._tokens[tokens[-1]])
         return any(self._fits(tokens, head + char, False) for char in following)
+
+    def writes_each(self, window: tuple[int, ...], ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """See Segmentation.writes_each; tokens of one shape are split alike."""
+        before = b"".join([self._tokens[id] for id in window[-4:]])[-4:]
+        is_plain = not unfinished(before) and not any(mark in before for mark in _APOSTROPHES)
+        outcomes = self._outcomes(window)
+        verdicts = []
+        for id, shape in zip(ids.tolist(), self._shapes[ids].tolist(), strict=True):
+            if shape < 0 or not is_plain or self._tokens[id][-1:] in self._endings:
+                verdicts.append(self.writes((*window, id)))
+                continue
+            outcome = outcomes.get(shape)
+            if outcome is None:
+                outcome = outcomes[shape] = self._joined((*window, id))
+            if outcome == _JOINED:
+                is_written = self._merges_to((window[-1], id))
+            else:
+                is_written = outcome == _SPLIT and self._merges_to((id,))
+            verdicts.append(
+                is_written or (bool(_looked_ahead(self._tokens[id])) and self.writes((*window, id)))
+            )
+        return np.array(verdicts, np.bool_)
+
+    def _joined(self, tokens: tuple[int, ...]) -> int:
+        """How the last token goes on from the others, whatever it merges to."""
+        text = b"".join([self._tokens[id] for id in tokens])
+        try:
+            string = text.decode()
+        except UnicodeDecodeError:
+            return _NEITHER
+        position = index = 0
+        for piece, added in self._pieces(string):
+            position += len(piece)
+            inside: list[int] = []
+            size = position - len(piece)
+            while index < len(tokens) and size < position:
+                inside.append(tokens[index])
+                size += len(self._tokens[tokens[index]])
+                index += 1
+            if size > position or (added is not None and inside != [added]):
+                return _NEITHER
+            if index == len(tokens):
+                is_joined = len(inside) > 1
+                pairs = pairwise(inside[:-1])
+                return (
+                    (_JOINED if is_joined else _SPLIT)
+                    if all(self._merges_to(pair) for pair in pairs)
+                    else _NEITHER
+                )
+            if not self._writes_piece(inside, piece, added, True):
+                return _NEITHER
+        return _NEITHER
 
     def goes_on(self, tokens: tuple[int, ...], text: bytes) -> bool:
         """See Segmentation.goes_on."""
@@ -175,6 +245,12 @@ class Merging:
                 found = index
             position += len(token)
         return max(found, _far_enough(self._tokens, tokens, _TOKENS_KEPT, self._longest))
+
+
+def _looked_ahead(token: bytes) -> tuple[str, ...]:
+    """What to try after a token that the tokenizer might write only with something after it."""
+    text = token.decode(errors="replace")
+    return _NEXT if len(text) == 1 else _CONTRACTED if _CONTRACTION.fullmatch(text) else ()
 
 
 def _running(lengths: Iterator[int]) -> list[int]:

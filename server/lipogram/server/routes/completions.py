@@ -6,26 +6,49 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
+from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
+from pydantic import Discriminator, Tag
 
 from lipogram.decoding.events import Finish, ScoredToken
 from lipogram.decoding.job import Job
 from lipogram.server import logs
 from lipogram.server.body import JsonRoute
 from lipogram.server.responding import respond
+from lipogram.server.routes.editors import tabby_completion
 from lipogram.server.serving import Service, service_of
 from lipogram.server.translate import completions
 from lipogram.server.translate.completion_reply import CompletionWriter
 from lipogram.server.translate.plan import Plan
 from lipogram.server.wire.completions import CompletionReply, CompletionRequest
+from lipogram.server.wire.editors import TabbyReply, TabbyRequest
 
 router = APIRouter(route_class=JsonRoute, tags=["OpenAI"])
 
 
-@router.post("/v1/completions", response_model=CompletionReply)
-async def create_completion(body: CompletionRequest, request: Request) -> Response:
-    """Continue each prompt, `n` times."""
+def _dialect(body: object) -> str:
+    return "tabby" if isinstance(body, dict) and "segments" in body else "openai"
+
+
+Body = Annotated[
+    Annotated[CompletionRequest, Tag("openai")] | Annotated[TabbyRequest, Tag("tabby")],
+    Discriminator(_dialect),
+]
+
+
+@router.post("/v1/completions", response_model=CompletionReply | TabbyReply)
+async def create_completion(body: Body, request: Request) -> Response:
+    """Continue each prompt, `n` times; or answer Tabby's clients, who send `segments`."""
+    if isinstance(body, TabbyRequest):
+        return await tabby_completion(body, request)
+    return await create_openai_completion(body, request)
+
+
+@router.post("/v1/beta/completions", response_model=CompletionReply)
+@router.post("/beta/completions", response_model=CompletionReply)
+async def create_openai_completion(body: CompletionRequest, request: Request) -> Response:
+    """Continue each prompt, `n` times; DeepSeek's paths for filling in."""
     service = service_of(request)
     served = service.registry.find(body.model)
     plan = await asyncio.to_thread(completions.plan, body, served)

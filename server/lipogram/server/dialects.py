@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
 from collections.abc import Callable, Coroutine
-from typing import Any, ClassVar
+from typing import Any
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -22,7 +23,10 @@ _NOT_IMPLEMENTED = 501
 class DialectRoute(JsonRoute):
     """Like JsonRoute, but what is refused is said in the dialect's words."""
 
-    shape: ClassVar[Callable[[BaseException], tuple[int, object]]]
+    @staticmethod
+    @abstractmethod
+    def shape(error: BaseException) -> tuple[int, object]:
+        """The status and the body for an error."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
@@ -39,7 +43,7 @@ class DialectRoute(JsonRoute):
 
     def _refused(self, error: BaseException) -> Response:
         response = refusal(error)
-        status, value = type(self).shape(error)
+        status, value = self.shape(error)
         headers = {
             name: text for name, text in response.headers.items() if not name.startswith("content-")
         }

@@ -7,16 +7,17 @@ compiled engine: its memory, its budgets, its lock.
 
 from __future__ import annotations
 
-import ctypes
+import copy
 import secrets
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from lipogram.grammars import ir
+from lipogram.grammars.arrays import view
 from lipogram.grammars.engine import exits
 from lipogram.grammars.engine.coding import Coder
 from lipogram.grammars.engine.layout import (
@@ -39,7 +40,7 @@ from lipogram.grammars.engine.layout import (
     STATE_COUNT,
     STATES,
 )
-from lipogram.grammars.engine.memory import FUEL, HELD_BYTES, Memory, capacity, new_memory
+from lipogram.grammars.engine.memory import FUEL, HELD_BYTES, new_memory
 from lipogram.grammars.engine.settling import begin
 from lipogram.grammars.engine.states import row_of
 from lipogram.grammars.errors import BudgetExceeded, EmptyLanguage
@@ -240,7 +241,7 @@ class Automaton:
         memory = self.memory
         if self._seen != (memory[ROW_OF], memory[ROWS]):
             self._seen = (int(memory[ROW_OF]), int(memory[ROWS]))
-            self._row_of, self._rows = _view(memory, ROW_OF), _view(memory, ROWS)
+            self._row_of, self._rows = view(memory, ROW_OF), view(memory, ROWS)
 
     def _check_shortest(self, length: int) -> None:
         if length > self._budget.max_shortest_bytes:
@@ -258,10 +259,3 @@ class Automaton:
         if memory[ROW_COUNT] > budget.max_states or len(self) >= 8 * budget.max_states:
             return BudgetExceeded(f"the grammar needs more than {budget.max_states} states")
         return BudgetExceeded(f"the grammar needs more than {budget.max_bytes >> 20} MiB")
-
-
-def _view(memory: Memory, array: int) -> memoryview:
-    """An array of 32-bit integers as it is now; valid as long as the memory."""
-    count = capacity(memory, array) // 4
-    integers = (ctypes.c_int32 * count).from_address(int(memory[array]))
-    return memoryview(integers).cast("B").cast("i")

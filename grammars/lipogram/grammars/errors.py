@@ -13,6 +13,9 @@ Error
 """
 
 
+from __future__ import annotations
+
+
 class Error(Exception):
     """Base of every error that lipogram raises on purpose."""
 

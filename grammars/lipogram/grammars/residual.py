@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import lru_cache
 
 from lipogram.grammars import ir, special_tokens
 from lipogram.grammars.arrays import view
@@ -106,7 +108,7 @@ class _Reader:
             if frame != at.ROOT:
                 parts.append(ir.Reference(f"{self._prefix}{frame}"))
             options.append(ir.sequence(*parts))
-        return ir.choice(*options)
+        return _any(options)
 
     # Nodes.
 
@@ -204,19 +206,15 @@ class _Reader:
         required = frozenset(places[index] for index in run.required if index in places)
         minimum = max(run.minimum - count, 0)
         maximum = None if run.maximum is None else run.maximum - count
-        rest = ir.Members(
-            tuple(run.items[index] for index in left),
-            required,
-            run.others,
-            run.separator,
-            max(minimum, 1),
-            maximum,
-            run.any_order,
-        )
-        if phase != AFTER:
-            return rest
-        may_end = [ir.EMPTY] if not minimum and not required else []
-        return ir.choice(ir.sequence(run.separator, rest), *may_end)
+        items = tuple(run.items[index] for index in left)
+        options: list[ir.Expression] = []
+        if maximum != 0 and (items or run.others != ir.NOTHING):
+            least = max(minimum, 1)
+            rest = replace(run, items=items, required=required, minimum=least, maximum=maximum)
+            options.append(ir.sequence(run.separator, rest) if phase == AFTER else rest)
+        if phase == AFTER and not minimum and not required:
+            options.append(ir.EMPTY)
+        return _any(options)
 
     def _has_come(self, run: ir.Members, where: int, index: int) -> bool:
         """As `engine.runs.has_come`: `where` is a position, or a set of 64-bit words."""
@@ -230,14 +228,19 @@ class _Reader:
         others: list[ir.Expression] = []
         for node in nodes:
             option = self._done[node]
-            longest = self._arrays[at.NODES][node * at.NODE_WIDTH + at.LONGEST]
-            found = _characters(option) if longest <= _CHAR_BYTES else None
+            found = _characters(option)
             if found is None:
                 others.append(option)
             else:
                 ranges += found
-        characters = [self._mirror(ir.chars(ranges))] if ranges else []
-        return ir.choice(*characters, *others)
+        if ranges:
+            others.append(self._mirror(ir.chars(ranges)))
+        return _any(others)
+
+
+def _any(options: list[ir.Expression]) -> ir.Expression:
+    """A choice that keeps its options as they are: images must not be taken apart."""
+    return options[0] if len(options) == 1 else ir.Choice(tuple(options))
 
 
 # Characters.
@@ -251,7 +254,7 @@ def _characters(expression: ir.Expression) -> list[tuple[int, int]] | None:
     ranges: list[tuple[int, int]] = []
     for span in spans:
         found = _code_points(span[::-1])
-        if found is None or len(ranges) > _MAX_SPANS:
+        if found is None:
             return None
         ranges += found
     return ranges
@@ -279,11 +282,14 @@ def _spans(expression: ir.Expression, room: int) -> list[tuple[int, ...]] | None
                 if spans is None or len(spans) * len(series) > _MAX_SPANS:
                     return None
                 series = [(*first, *then) for first in series for then in spans]
-            return series if all(len(span) <= room for span in series) else None
+                if any(len(span) > room for span in series):
+                    return None
+            return series
     return None
 
 
-def _code_points(span: tuple[int, ...]) -> list[tuple[int, int]] | None:
+@lru_cache(maxsize=1024)
+def _code_points(span: tuple[int, ...]) -> tuple[tuple[int, int], ...] | None:
     """The code points whose UTF-8 is a series of these byte sets; None unless all texts are."""
     for length, base, leads in _LEADS:
         if len(span) == length and not span[0] & ~leads:
@@ -292,11 +298,11 @@ def _code_points(span: tuple[int, ...]) -> list[tuple[int, int]] | None:
             if _is_beyond(span):
                 return None
             bits = 6 * (length - 1)
-            return [
-                (low, high)
+            return tuple(
+                found
                 for first, last in _byte_runs(span[0])
-                for low, high in _joined(first - base, last - base, span[1:], bits)
-            ]
+                for found in _joined(first - base, last - base, span[1:], bits)
+            )
     return None
 
 

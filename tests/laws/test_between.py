@@ -1,0 +1,184 @@
+"""What fits between a prefix and a suffix is what filtering all members by the two says."""
+
+from __future__ import annotations
+
+import pickle
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from grammars.test_members import random_members, written_out
+from laws.generator import cases
+from laws.oracle import ALPHABET, Language, Oracle, random_grammar
+from laws.test_masks import allowed
+from lipogram.decoding.masking import Masker
+from lipogram.decoding.vocabulary import Vocabulary
+from lipogram.grammars import Automaton, EmptyLanguage, compile, ir
+from lipogram.grammars.errors import NoMiddle, PrefixMismatch, SuffixMismatch
+
+LIMIT = 8
+EOS = 0
+
+
+def cuts(rng: random.Random, members: Language) -> Iterator[tuple[bytes, bytes]]:
+    """Both ends of members, of two different members, and ends that need not be anybody's."""
+    texts = sorted(members)
+    for _ in range(3):
+        text = rng.choice(texts)
+        begin, end = sorted((rng.randint(0, len(text)), rng.randint(0, len(text))))
+        other = rng.choice(texts)
+        yield text[:begin], text[end:]
+        yield text[:begin], other[rng.randint(0, len(other)) :]
+    yield bytes(rng.choices(ALPHABET, k=2)), bytes(rng.choices(ALPHABET, k=2))
+
+
+def middles(members: Language, prefix: bytes, suffix: bytes) -> Language:
+    """By the definition."""
+    around = len(prefix) + len(suffix)
+    return frozenset(
+        text[len(prefix) : len(text) - len(suffix)]
+        for text in members
+        if len(text) >= around and text.startswith(prefix) and text.endswith(suffix)
+    )
+
+
+def check(automaton: Automaton, members: Language, prefix: bytes, suffix: bytes) -> str:
+    """One triple, among members of at most LIMIT bytes; what came of it."""
+    expected = middles(members, prefix, suffix)
+    try:
+        middle = automaton.between(prefix, suffix)
+    except PrefixMismatch as error:
+        assert not any(text.startswith(prefix) for text in members)
+        fits = prefix[: error.fitting_bytes]
+        assert automaton.is_live(fits) and not automaton.is_live(prefix[: len(fits) + 1])
+        return "prefix"
+    except SuffixMismatch as error:
+        assert not any(text.endswith(suffix) for text in members)
+        assert error.fitting_bytes < len(suffix)
+        return "suffix"
+    except NoMiddle as error:
+        assert not expected and automaton.is_live(prefix)
+        automaton.between(prefix[: error.fitting_bytes], suffix)
+        return "neither"
+    check_states(middle, automaton, expected, prefix, suffix)
+    return "fits"
+
+
+def check_states(
+    middle: Automaton, automaton: Automaton, expected: Language, prefix: bytes, suffix: bytes
+) -> None:
+    """Every text that leaves all of it in LIMIT bytes, what may come next, and completions."""
+    room = LIMIT - len(prefix) - len(suffix)
+    todo = [(b"", middle.start())] if room >= 0 else []
+    while todo:
+        text, state = todo.pop()
+        assert middle.is_complete(state) == (text in expected), text
+        shortest = middle.shortest(state)
+        assert len(shortest) == middle.shortest_length(state)
+        assert automaton.accepts(prefix + text + shortest + suffix), text
+        lengths = [len(found) - len(text) for found in expected if found.startswith(text)]
+        assert not lengths or len(shortest) == min(lengths), text
+        assert lengths or len(text + shortest) > room, text
+        following = middle.next_bytes(state)
+        assert following >= {
+            found[len(text)] for found in expected if found.startswith(text) and found != text
+        }, text
+        if len(text) < room:
+            for byte in following:
+                successor = middle.step(state, byte)
+                assert successor is not None
+                todo.append((text + bytes([byte]), successor))
+
+
+@pytest.mark.parametrize("block", cases(6))
+def test_middles_are_the_members_with_both_ends(block: int) -> None:
+    outcomes = []
+    for seed in range(20 * block, 20 * block + 20):
+        grammar = random_grammar(seed)
+        members = Oracle(grammar, LIMIT).members
+        if not members:
+            continue
+        automaton = compile(grammar)
+        for prefix, suffix in cuts(random.Random(seed), members):
+            outcomes.append(check(automaton, members, prefix, suffix))
+    assert outcomes.count("fits") > 20
+    assert {"prefix", "suffix", "neither"} <= set(outcomes)
+
+
+@pytest.mark.parametrize("block", cases(6))
+def test_runs_of_members_are_cut_anywhere(block: int) -> None:
+    outcomes = []
+    a, b = ir.Literal(b"a"), ir.Literal(b"b")
+    shared = {"dead": ir.Sequence((a, ir.Reference("dead"))), "maybe": ir.optional(b)}
+    for seed in range(15 * block, 15 * block + 15):
+        run = random_members(seed)
+        shared["nested"] = ir.Sequence((a, ir.choice(b, ir.Reference("start"))))
+        frame = ir.choice(a, b) if seed % 3 else ir.EMPTY
+        plain = {"start": ir.Sequence((ir.Reference("[] 0"), frame)), **written_out(run)}
+        members = Oracle(ir.Grammar({**plain, **shared}, "start"), LIMIT).members
+        if not members:
+            continue
+        automaton = compile(ir.Grammar({"start": ir.Sequence((run, frame)), **shared}, "start"))
+        for prefix, suffix in cuts(random.Random(seed), members):
+            outcomes.append(check(automaton, members, prefix, suffix))
+    assert outcomes.count("fits") > 20
+
+
+def test_masks_allow_what_begins_a_middle_and_end_it_where_it_is_complete() -> None:
+    for seed in range(20):
+        grammar = random_grammar(seed)
+        members = Oracle(grammar, LIMIT).members
+        if not members:
+            continue
+        rng = random.Random(seed)
+        texts = sorted(members)
+        tokens = [b"", *{bytes(rng.choices(ALPHABET, k=rng.randint(1, 3))) for _ in range(12)}]
+        vocabulary = Vocabulary.from_tokens(tokens, eos_ids=(EOS,))
+        text = rng.choice(texts)
+        begin, end = sorted((rng.randint(0, len(text)), rng.randint(0, len(text))))
+        middle = compile(grammar).between(text[:begin], text[end:])
+        masker = Masker(middle, vocabulary)
+        state: int | None = masker.start()
+        for byte in text[begin:end]:
+            assert state is not None
+            expected = {
+                token
+                for token, spelled in enumerate(tokens)
+                if spelled and middle.walk(state, spelled) is not None
+            }
+            expected |= {EOS} if middle.is_complete(state) else set()
+            assert allowed(masker, state) == expected
+            state = middle.step(state, byte)
+        assert state is not None and EOS in allowed(masker, state)
+
+
+def test_middles_travel_and_nest() -> None:
+    automaton = compile(ir.Grammar({"start": ir.Repeat(ir.Choice((
+        ir.Literal(b"a"), ir.Sequence((ir.Literal(b"("), ir.Reference("start"), ir.Literal(b")"))),
+    )))}, "start"))  # fmt: skip
+    middle = automaton.between(b"a(", b"a))")
+    assert middle.accepts(b"(a") and not middle.accepts(b"a")
+    sent = pickle.loads(pickle.dumps(middle))
+    assert sent.accepts(b"(a") and not sent.accepts(b"a")
+    assert sent.between(b"(", b"a").accepts(b"()") and len(sent) > 0
+    with pytest.raises(SuffixMismatch):
+        compile(ir.Grammar({"start": ir.Literal(b"abc")}, "start")).between(b"a", b"").between(
+            b"", b"abc"
+        )
+
+
+def test_errors_say_what_does_not_fit() -> None:
+    automaton = compile(ir.Grammar({"start": ir.Literals((b"abcd", b"xbce"))}, "start"))
+    with pytest.raises(PrefixMismatch, match="first 2 of 3 bytes") as refused:
+        automaton.between(b"abx", b"?")
+    assert refused.value.fitting_bytes == 2
+    with pytest.raises(SuffixMismatch, match="last 2 of 3 bytes") as refused:
+        automaton.between(b"a", b"?cd")
+    assert refused.value.fitting_bytes == 2
+    with pytest.raises(NoMiddle, match="first 0 of 2 bytes") as missed:
+        automaton.between(b"ab", b"e")
+    assert type(missed.value) is NoMiddle and missed.value.fitting_bytes == 0
+    with pytest.raises(EmptyLanguage):
+        compile(ir.Grammar({"start": ir.NOTHING}, "start"))
+    assert pickle.loads(pickle.dumps(missed.value)).fitting_bytes == 0

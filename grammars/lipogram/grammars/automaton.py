@@ -98,6 +98,8 @@ class Automaton:
     Equal states have equal futures.
     """
 
+    max_tried_bytes = 20_000  # before a search for a completion gives up: about 0.1 s
+
     def __init__(self, grammar: ir.Grammar, budget: Budget, prefix: bytes = b"") -> None:
         """The automaton of what completes `prefix`."""
         if len(grammar.rules) > budget.max_rules:
@@ -125,7 +127,7 @@ class Automaton:
             raise EmptyLanguage("no text satisfies the grammar")
         self._look()
         if prefix:
-            self._start, self._prefix = self._state_after(prefix), prefix
+            self._start, self._prefix = self.after(prefix), prefix
         self._check_shortest(self.shortest_length(self._start))
 
     def __reduce__(self) -> tuple[type[Automaton], tuple[ir.Grammar, Budget, bytes]]:
@@ -240,12 +242,12 @@ class Automaton:
         try:
             quotient = self._quotients.before(suffix) if suffix else self
         except SuffixMismatch:
-            self._state_after(prefix)  # which, if it cannot, is to be said first
+            self.after(prefix)  # which, if it cannot, is to be said first
             raise
         own = self._prefix if suffix else b""
         state, fitting = quotient.read(quotient.start(), own + prefix, "the prefix")
         if state is None:
-            self._state_after(prefix)
+            self.after(prefix)
             if fitting < len(own):
                 raise SuffixMismatch("no text of the grammar ends with the suffix", 0)
             raise NoMiddle(
@@ -255,6 +257,10 @@ class Automaton:
                 fitting - len(own),
             )
         self._check_shortest(quotient.shortest_length(state))
+        if suffix and self.grammar.lexemes:
+            from lipogram.grammars.munched import MunchedMiddle  # noqa: PLC0415 (it derives)
+
+            return MunchedMiddle(self, prefix, suffix, (quotient, state))
         return quotient._from(state, prefix)
 
     def read(self, state: State, text: bytes, what: str) -> tuple[State | None, int]:
@@ -281,7 +287,8 @@ class Automaton:
             state = successor
         return state, len(text)
 
-    def _state_after(self, prefix: bytes) -> State:
+    def after(self, prefix: bytes) -> State:
+        """The state after a prefix that is given. Raises PrefixMismatch, BudgetExceeded."""
         state, fitting = self.read(self._start, prefix, "the prefix")
         if state is None:
             raise PrefixMismatch(

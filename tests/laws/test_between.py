@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import pickle
 import random
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -17,7 +18,7 @@ from laws.oracle import ALPHABET, Language, Oracle, random_grammar
 from laws.test_masks import allowed
 from lipogram.decoding.masking import Masker
 from lipogram.decoding.vocabulary import Vocabulary
-from lipogram.grammars import Automaton, EmptyLanguage, compile, ir, lark
+from lipogram.grammars import Automaton, BudgetExceeded, compile, ir, json_schema, lark
 from lipogram.grammars.completion import completion
 from lipogram.grammars.errors import NoMiddle, PrefixMismatch, SuffixMismatch
 
@@ -52,21 +53,35 @@ def check(automaton: Automaton, members: Language, prefix: bytes, suffix: bytes)
     expected = middles(members, prefix, suffix)
     try:
         middle = automaton.between(prefix, suffix)
-    except PrefixMismatch as error:
-        assert not any(text.startswith(prefix) for text in members)
-        fits = prefix[: error.fitting_bytes]
-        assert automaton.is_live(fits) and not automaton.is_live(prefix[: len(fits) + 1])
-        return "prefix"
-    except SuffixMismatch as error:
-        assert not any(text.endswith(suffix) for text in members)
-        assert error.fitting_bytes < len(suffix)
-        return "suffix"
     except NoMiddle as error:
-        assert not expected and automaton.is_live(prefix)
-        automaton.between(prefix[: error.fitting_bytes], suffix)
-        return "neither"
+        assert not expected
+        return check_refusal(error, automaton, members, prefix, suffix)
     check_states(middle, automaton, expected, prefix, suffix)
     return "fits"
+
+
+def check_refusal(
+    error: NoMiddle, automaton: Automaton, members: Language, prefix: bytes, suffix: bytes
+) -> str:
+    """Which of the two does not fit, and how much of it does."""
+    fits = error.fitting_bytes
+    if isinstance(error, PrefixMismatch):
+        assert not any(text.startswith(prefix) for text in members)
+        assert automaton.is_live(prefix[:fits])
+        assert not automaton.is_live(prefix[: fits + 1])
+        return "prefix"
+    assert automaton.is_live(prefix)
+    if isinstance(error, SuffixMismatch):
+        assert not any(text.endswith(suffix) for text in members)
+        automaton.between(b"", suffix[len(suffix) - fits :])
+        with pytest.raises(SuffixMismatch):
+            automaton.between(b"", suffix[len(suffix) - fits - 1 :])
+        return "suffix"
+    automaton.between(b"", suffix)
+    automaton.between(prefix[:fits], suffix)
+    with pytest.raises(NoMiddle):
+        automaton.between(prefix[: fits + 1], suffix)
+    return "neither"
 
 
 def check_states(
@@ -95,7 +110,7 @@ def check_states(
                 todo.append((text + bytes([byte]), successor))
 
 
-@pytest.mark.parametrize("block", cases(6))
+@pytest.mark.parametrize("block", cases(5))
 def test_middles_are_the_members_with_both_ends(block: int) -> None:
     outcomes = []
     for seed in range(20 * block, 20 * block + 20):
@@ -110,7 +125,7 @@ def test_middles_are_the_members_with_both_ends(block: int) -> None:
     assert len(set(outcomes)) > 2
 
 
-@pytest.mark.parametrize("block", cases(6))
+@pytest.mark.parametrize("block", cases(3))
 def test_runs_of_members_are_cut_anywhere(block: int) -> None:
     outcomes = []
     a, b = ir.Literal(b"a"), ir.Literal(b"b")
@@ -129,7 +144,7 @@ def test_runs_of_members_are_cut_anywhere(block: int) -> None:
     assert outcomes.count("fits") > 20
 
 
-@pytest.mark.parametrize("block", cases(4))
+@pytest.mark.parametrize("block", cases(2))
 def test_munch_reaches_across_both_ends(block: int) -> None:
     outcomes = []
     for seed in range(10 * block, 10 * block + 10):
@@ -138,14 +153,17 @@ def test_munch_reaches_across_both_ends(block: int) -> None:
         grammar = lark.parse(text, lexing="greedy")
         judge = Munch(grammar)
         letters = "ab " if "%ignore" in text else "ab"
-        texts = ("".join(t).encode() for n in range(7) for t in itertools.product(letters, repeat=n))
+        texts = (
+            "".join(t).encode() for n in range(7) for t in itertools.product(letters, repeat=n)
+        )
         members = frozenset(text for text in texts if judge.verdict(text) == "member")
         if not members:
             continue
         automaton = compile(grammar)
         for prefix, suffix in cuts(rng, members):
             outcomes.append(check_munched(automaton, members, prefix, suffix))
-    assert outcomes.count("fits") > 20 and "none" in outcomes
+    assert outcomes.count("fits") > 20
+    assert "none" in outcomes
 
 
 def check_munched(automaton: Automaton, members: Language, prefix: bytes, suffix: bytes) -> str:
@@ -164,7 +182,8 @@ def check_munched(automaton: Automaton, members: Language, prefix: bytes, suffix
         assert middle.is_complete(state) == (text in expected), text
         if any(other.startswith(text) for other in expected):
             found = completion(middle, state)
-            assert found is not None and text + found in expected, text
+            assert found is not None
+            assert text + found in expected, text
         following = {other[len(text)] for other in expected if other[: len(text)] == text < other}
         assert following <= middle.next_bytes(state), text
         assert allowed(masker, read) == ({0} if text in expected else set()) | {
@@ -203,7 +222,8 @@ def test_masks_allow_what_begins_a_middle_and_end_it_where_it_is_complete() -> N
             expected |= {EOS} if middle.is_complete(state) else set()
             assert allowed(masker, state) == expected
             state = middle.step(state, byte)
-        assert state is not None and EOS in allowed(masker, state)
+        assert state is not None
+        assert EOS in allowed(masker, state)
 
 
 def test_middles_travel_and_nest() -> None:
@@ -211,10 +231,13 @@ def test_middles_travel_and_nest() -> None:
         ir.Literal(b"a"), ir.Sequence((ir.Literal(b"("), ir.Reference("start"), ir.Literal(b")"))),
     )))}, "start"))  # fmt: skip
     middle = automaton.between(b"a(", b"a))")
-    assert middle.accepts(b"(a") and not middle.accepts(b"a")
+    assert middle.accepts(b"(a")
+    assert not middle.accepts(b"a")
     sent = pickle.loads(pickle.dumps(middle))
-    assert sent.accepts(b"(a") and not sent.accepts(b"a")
-    assert sent.between(b"(", b"a").accepts(b"()") and len(sent) > 0
+    assert sent.accepts(b"(a")
+    assert not sent.accepts(b"a")
+    assert sent.between(b"(", b"a").accepts(b"()")
+    assert len(sent) > 0
     with pytest.raises(SuffixMismatch):
         compile(ir.Grammar({"start": ir.Literal(b"abc")}, "start")).between(b"a", b"").between(
             b"", b"abc"
@@ -231,7 +254,34 @@ def test_errors_say_what_does_not_fit() -> None:
     assert refused.value.fitting_bytes == 2
     with pytest.raises(NoMiddle, match="first 0 of 2 bytes") as missed:
         automaton.between(b"ab", b"e")
-    assert type(missed.value) is NoMiddle and missed.value.fitting_bytes == 0
-    with pytest.raises(EmptyLanguage):
-        compile(ir.Grammar({"start": ir.NOTHING}, "start"))
+    assert type(missed.value) is NoMiddle
+    assert missed.value.fitting_bytes == 0
     assert pickle.loads(pickle.dumps(missed.value)).fitting_bytes == 0
+
+
+def test_special_tokens_are_not_text() -> None:
+    call = ir.Sequence((ir.special("call"), ir.Repeat(ir.one_of("ab")), ir.special("end")))
+    automaton = compile(ir.Grammar({"start": ir.Repeat(ir.choice(call, ir.one_of("xy")))}, "start"))
+    middle = automaton.between(b"x", b"y")
+    assert middle.accepts(b"\xffcall\xffab\xffend\xff")
+    with pytest.raises(PrefixMismatch, match="special") as refused:
+        automaton.between(b"x\xffcall\xff", b"")
+    assert refused.value.fitting_bytes == 1
+    with pytest.raises(SuffixMismatch, match="special") as refused_suffix:
+        automaton.between(b"", b"\xffend\xffxy")
+    assert refused_suffix.value.fitting_bytes == 2
+
+
+def test_long_and_deep_ends_are_read_within_budgets() -> None:
+    automaton = compile(json_schema.parse({}))
+    rows = b", ".join(b'{"id": %d, "name": "user %d"}' % (n, n) for n in range(30_000))
+    assert len(rows) > 1_000_000
+    begin = time.thread_time()
+    middle = automaton.between(b'[{"id": ', b'"}, ' + rows + b"]")
+    assert time.thread_time() - begin < 5
+    assert middle.accepts(b'0, "name": "')
+    assert not middle.accepts(b"0")
+    assert automaton.between(b"[" + rows, b", 1]").accepts(b", 2")
+    assert automaton.between(b"[" * 1000, b"]" * 1000).accepts(b"1, [2]")
+    with pytest.raises(BudgetExceeded):
+        automaton.between(b"[" * 200_000, b"]" * 200_000)

@@ -16,7 +16,7 @@ from functools import partial
 
 import numpy as np
 
-from lipogram.grammars import ir
+from lipogram.grammars import ir, special_tokens
 from lipogram.grammars.arrays import view
 from lipogram.grammars.engine import exits
 from lipogram.grammars.engine.coding import Coder
@@ -235,10 +235,12 @@ class Automaton:
     def between(self, prefix: bytes, suffix: bytes) -> Automaton:
         """The automaton of { w : prefix + w + suffix is a member }.
 
-        Automata of the same suffix share their states. Cost: one run over each of the two, and
-        compiling the grammar backwards and forwards where the suffix is new.
+        Automata of the same suffix share their states. Prefix and suffix are text, which no special
+        token matches. Cost: one run over each of the two, and compiling the grammar again where the
+        suffix is new.
         Raises PrefixMismatch, SuffixMismatch, NoMiddle, BudgetExceeded.
         """
+        self._refuse_marks(prefix, suffix)
         try:
             quotient = self._quotients.before(suffix) if suffix else self
         except SuffixMismatch:
@@ -258,7 +260,7 @@ class Automaton:
             )
         self._check_shortest(quotient.shortest_length(state))
         if suffix and self.grammar.lexemes:
-            from lipogram.grammars.munched import MunchedMiddle  # noqa: PLC0415 (it derives)
+            from lipogram.grammars.munched import MunchedMiddle
 
             return MunchedMiddle(self, prefix, suffix, (quotient, state))
         return quotient._from(state, prefix)
@@ -298,6 +300,16 @@ class Automaton:
                 fitting,
             )
         return state
+
+    def _refuse_marks(self, prefix: bytes, suffix: bytes) -> None:
+        """A special token is spelled by bytes, which are not to be taken for it."""
+        mark = special_tokens.MARK
+        if (mark in prefix or mark in suffix) and special_tokens.occur(self.grammar):
+            if mark in prefix:
+                message = "expected text before the middle, found the byte 0xFF of special tokens"
+                raise PrefixMismatch(message, prefix.find(mark))
+            message = "expected text behind the middle, found the byte 0xFF of special tokens"
+            raise SuffixMismatch(message, len(suffix) - 1 - suffix.rfind(mark))
 
     def _from(self, state: State, prefix: bytes) -> Automaton:
         """The same automaton with another start, which is after the prefix."""

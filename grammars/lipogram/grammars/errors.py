@@ -12,7 +12,6 @@ Error
 └── RequestError          (server) see lipogram.server.errors
 """
 
-
 from __future__ import annotations
 
 

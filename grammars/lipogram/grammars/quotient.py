@@ -45,7 +45,8 @@ class Quotients:
         """The automaton of all texts that the suffix makes members.
 
         Its lexemes are not munched. Cost: one backward run over the suffix and compiling the
-        grammar again, once for each of the last few suffixes. Raises SuffixMismatch, BudgetExceeded.
+        grammar again, once for each of the last few suffixes.
+        Raises SuffixMismatch, BudgetExceeded.
         """
         with self._lock:
             found = self._kept.pop(suffix, None)

@@ -33,7 +33,7 @@ def residual(
     runs: Sequence[ir.Members],
     mirror: Mirror,
 ) -> ir.Grammar:
-    """The grammar of what completes a state of an engine, which runs a grammar that reads backwards.
+    """The grammar of what completes a state of an engine that runs a grammar read backwards.
 
     `runs` are the grammar's runs of members by the numbers that the engine has for them. Rules that
     are called from now on are the grammar's own; frames that the state returns to become rules of
@@ -63,7 +63,7 @@ class _Reader:
 
     # Frames.
 
-    def grammar(self, state: State) -> ir.Grammar:
+    def grammar(self, state: int) -> ir.Grammar:
         items = self._pairs(at.STATES, state * at.STATE_WIDTH + at.S_START, at.ITEMS)
         callers = self._callers([frame for _, frame in items])
         uses: dict[int, int] = {}
@@ -187,7 +187,7 @@ class _Reader:
         return self._members(a, b, c)
 
     def _byte(self, number: int) -> ir.Expression:
-        """A byte set. A single byte is a literal, unless it could be taken for a special token's."""
+        """A byte set; a single byte is a literal, unless that could be taken for a special token's."""
         if number < 255 or (number == 255 and self._has_specials):
             return ir.Literal(bytes([number]))
         words = self._arrays[at.MASKS][8 * number : 8 * number + 8]
@@ -268,7 +268,7 @@ def _spans(expression: ir.Expression, room: int) -> list[tuple[int, ...]] | None
         case ir.Bytes(mask):
             return [(mask,)] if room else None
         case ir.Choice(options):
-            found = []
+            found: list[tuple[int, ...]] = []
             for option in options:
                 spans = _spans(option, room)
                 if spans is None or len(found) > _MAX_SPANS:
@@ -313,9 +313,7 @@ def _is_beyond(span: tuple[int, ...]) -> bool:
     return any(span[0] >> lead & 1 and span[1] & bad for lead, bad in (below | above).items())
 
 
-def _joined(
-    first: int, last: int, tail: tuple[int, ...], bits: int
-) -> Iterator[tuple[int, int]]:
+def _joined(first: int, last: int, tail: tuple[int, ...], bits: int) -> Iterator[tuple[int, int]]:
     """Ranges of code points whose high bits are `first`..`last`, the others from the tail."""
     if all(mask == _CONTINUATION for mask in tail):
         yield first << bits, (last << bits) + (1 << bits) - 1

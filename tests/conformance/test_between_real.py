@@ -51,33 +51,41 @@ def _without_doubles(pairs):
 
 @pytest.mark.parametrize("block", cases(5))
 def test_middles_of_instances_of_real_schemas(block):
+    """As the judge says of texts in the one spelling that both know; where keys are in order and
+    formats asserted, what is accepted is valid."""
     rng = random.Random(block)
-    instances = judged = agreed = 0
+    instances = accepted = refused = 0
     for row in datasets.real_schemas(60, seed=100 + block):
         text = next((json.dumps(t["data"], ensure_ascii=False).encode()
                      for t in row["tests"] if t["valid"]), b"")  # fmt: skip
         try:
-            automaton = compile(json_schema.parse(row["schema"]))
+            any_order = json_schema.parse(row["schema"], key_order="any", formats="annotations")
+            free, ordered = compile(any_order), compile(json_schema.parse(row["schema"]))
         except GrammarError:
             continue
-        if instances == 20 or not automaton.accepts(text):
+        if instances == 20 or not ordered.accepts(text):
             continue
         instances += 1
         judge = jsonschema.validators.validator_for(row["schema"])(row["schema"])
         prefix, middle, suffix = _cut(rng, text)
-        between = automaton.between(prefix, suffix)
-        assert between.accepts(middle), (row["name"], prefix, suffix)
+        free, ordered = free.between(prefix, suffix), ordered.between(prefix, suffix)
+        assert free.accepts(middle), (row["name"], prefix, suffix)
+        assert ordered.accepts(middle), (row["name"], prefix, suffix)
         for _ in range(MUTATIONS):
             other = _mutated(rng, middle, text)
             whole = prefix + other + suffix
-            accepted, valid = between.accepts(other), _is_valid(judge, whole)
-            assert valid or not accepted, (row["name"], whole)
-            # What the front-end narrows, formats and ways to write above all, is not this law's.
-            assert accepted or not automaton.accepts(whole), (row["name"], whole)
-            judged += 1
-            agreed += accepted == valid
+            is_valid = _is_valid(judge, whole)
+            assert is_valid or not ordered.accepts(other), (row["name"], whole)
+            if not is_valid or _is_canonical(whole):
+                assert free.accepts(other) == is_valid, (row["name"], whole)
+                accepted += is_valid
+                refused += not is_valid
     assert instances == 20
-    assert agreed > 0.9 * judged
+    assert min(accepted, refused) > 20
+
+
+def _is_canonical(text):
+    return json.dumps(json.loads(text), ensure_ascii=False).encode() == text
 
 
 @pytest.mark.parametrize("name", ["C-like", "SQL-like"])

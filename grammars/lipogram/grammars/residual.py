@@ -187,7 +187,7 @@ class _Reader:
         return self._members(a, b, c)
 
     def _byte(self, number: int) -> ir.Expression:
-        """A byte set; a single byte is a literal, unless that could be taken for a special token's."""
+        """A byte set; one byte is a literal, unless that could be taken for a special token's."""
         if number < 255 or (number == 255 and self._has_specials):
             return ir.Literal(bytes([number]))
         words = self._arrays[at.MASKS][8 * number : 8 * number + 8]

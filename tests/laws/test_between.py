@@ -10,11 +10,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from grammars.sampling import walk
 from grammars.test_lark_lexing import overlapping_terminals
 from grammars.test_members import random_members, written_out
-from laws.generator import cases
+from laws.generator import LETTERS, cases, large_grammar
 from laws.munch import Munch
 from laws.oracle import ALPHABET, Language, Oracle, random_grammar
+from laws.recogniser import Recogniser
 from laws.test_masks import allowed
 from lipogram.decoding.masking import Masker
 from lipogram.decoding.vocabulary import Vocabulary
@@ -257,6 +259,31 @@ def test_errors_say_what_does_not_fit() -> None:
     assert type(missed.value) is NoMiddle
     assert missed.value.fitting_bytes == 0
     assert pickle.loads(pickle.dumps(missed.value)).fitting_bytes == 0
+
+
+@pytest.mark.parametrize("block", cases(2))
+def test_middles_of_large_grammars_are_what_a_recogniser_says(block: int) -> None:
+    """Counts up to 40, characters of up to four bytes, patterns cut down by patterns."""
+    verdicts = []
+    for seed in range(20 * block, 20 * block + 20):
+        rng, grammar = random.Random(seed), large_grammar(seed)
+        judge = Recogniser(grammar)
+        if judge.start() is None:
+            continue
+        automaton = compile(grammar)
+        text = walk(automaton, rng, 20)
+        begin, end = sorted((rng.randint(0, len(text)), rng.randint(0, len(text))))
+        middle = automaton.between(text[:begin], text[end:])
+        assert middle.accepts(text[begin:end])
+        for _ in range(6):
+            other = bytearray(text[begin:end])
+            place = rng.randint(0, len(other))
+            other[place : place + rng.randint(0, 1)] = rng.choice(LETTERS).encode()
+            chart = judge.walk(judge.start(), text[:begin] + other + text[end:])
+            is_member = chart is not None and judge.is_complete(chart)
+            assert middle.accepts(bytes(other)) == is_member, (seed, text, begin, end, other)
+            verdicts.append(is_member)
+    assert set(verdicts) == {True, False}
 
 
 def test_special_tokens_are_not_text() -> None:

@@ -22,6 +22,7 @@ from lipogram.grammars import (
     special_tokens,
     warming,
 )
+from lipogram.grammars.munched import MunchedMiddle
 
 _CACHE_BYTES = 64 << 20
 _MASK_S = 0.5  # of work for one mask: everybody else waits meanwhile
@@ -46,11 +47,16 @@ class Masker:
         for token in vocabulary.eos_ids:
             self._eos[token >> 5] |= np.uint32(1 << (token & 31)).astype(np.int32)
         self._by_state: dict[State, NDArray[np.int32]] = {}
+        self._sides: tuple[Masker, ...] = ()
+        if isinstance(automaton, MunchedMiddle):
+            sides = automaton.munched, automaton.quotient
+            self._sides = tuple(Masker(side, vocabulary) for side in sides)
 
     @property
     def size_bytes(self) -> int:
         """Roughly the memory that the masker holds now, without the automaton's."""
-        return (4 * self._words + 200) * len(self._by_state)
+        own = (4 * self._words + 200) * len(self._by_state)
+        return own + sum(side.size_bytes for side in self._sides)
 
     def start(self) -> State:
         """The state before the first token."""
@@ -104,6 +110,8 @@ class Masker:
         if self.size_bytes > _CACHE_BYTES:
             self._by_state = {}
         automaton, reaches = self.automaton, self._reaches
+        if isinstance(automaton, MunchedMiddle):
+            return self._common(automaton, state)
         mask = np.empty(self._words, np.int32)
         with reaches.lock, automaton.working("one mask of the grammar", _MASK_S):
             is_complete = write_mask(
@@ -113,6 +121,18 @@ class Masker:
             mask &= self.vocabulary.unmarked
         if is_complete:
             mask |= self._eos
+        mask.flags.writeable = False
+        return mask
+
+    def _common(self, automaton: MunchedMiddle, state: State) -> NDArray[np.int32]:
+        """What the masks of both sides allow, and end-of-sequence where the pair is complete."""
+        masks = zip(self._sides, automaton.sides(state), strict=True)
+        first, second = (side.mask(own) & ~self._eos for side, own in masks)
+        mask: NDArray[np.int32] = first & second
+        is_complete = automaton.is_complete(state)
+        for token in self.vocabulary.eos_ids:
+            if is_complete or self.walk(state, token) is not None:
+                mask[token >> 5] |= np.uint32(1 << (token & 31)).astype(np.int32)
         mask.flags.writeable = False
         return mask
 

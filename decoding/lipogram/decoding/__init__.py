@@ -1,6 +1,7 @@
 """Decoding knows tokens and scores: jobs in, events out, whatever the model and the rule."""
 
 from lipogram.decoding.autoregressive import Autoregressive, Drafter
+from lipogram.decoding.bytes.states import ByteModel, ByteState, Cover, laws
 from lipogram.decoding.errors import (
     BackendFailed,
     BudgetTooSmall,
@@ -20,8 +21,11 @@ __all__ = [
     "Autoregressive",
     "BackendFailed",
     "BudgetTooSmall",
+    "ByteModel",
+    "ByteState",
     "Chunk",
     "ContextTooLong",
+    "Cover",
     "DeadEnd",
     "DecodingError",
     "Drafter",
@@ -37,4 +41,5 @@ __all__ = [
     "UnsupportedTokenizer",
     "Usage",
     "Vocabulary",
+    "laws",
 ]

@@ -21,7 +21,9 @@ import numpy as np
 
 from benchmarks import texts
 from lipogram.decoding import Vocabulary
-from lipogram.decoding.bytes.states import ByteModel, ByteState, Mode
+from lipogram.decoding.bytes.heads import Mode
+from lipogram.decoding.bytes.model import ByteModel
+from lipogram.decoding.bytes.states import ByteState
 from lipogram.decoding.models import embedded
 from lipogram.decoding.models.base import Logits, Query
 from lipogram.decoding.models.table import TableModel

@@ -13,7 +13,9 @@ import pytest
 from laws.running import assert_law, seeded
 from laws.tokenizing import TOY_MERGES, TOY_TOKENS, Finite, Tokens, merged, toy_vocabulary, trained
 from lipogram.decoding import Autoregressive, Job, Masker, Sampling, Vocabulary
-from lipogram.decoding.bytes.states import STOP, ByteModel, ByteState
+from lipogram.decoding.bytes.heads import STOP
+from lipogram.decoding.bytes.model import ByteModel
+from lipogram.decoding.bytes.states import ByteState
 from lipogram.decoding.models.base import Query
 from lipogram.decoding.models.table import TableModel
 from lipogram.grammars import compile, regex

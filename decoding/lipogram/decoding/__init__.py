@@ -1,7 +1,9 @@
 """Decoding knows tokens and scores: jobs in, events out, whatever the model and the rule."""
 
 from lipogram.decoding.autoregressive import Autoregressive, Drafter
-from lipogram.decoding.bytes.states import ByteModel, ByteState, Cover, laws
+from lipogram.decoding.bytes.heads import Cover
+from lipogram.decoding.bytes.model import ByteModel
+from lipogram.decoding.bytes.states import ByteState, laws
 from lipogram.decoding.errors import (
     BackendFailed,
     BudgetTooSmall,

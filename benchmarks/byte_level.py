@@ -210,6 +210,8 @@ async def beside(options: argparse.Namespace) -> None:
     engines: dict[str, Callable[[bytes], Awaitable[Laws]]] = {
         "lipogram valid, epsilon 0": lambda text: own_laws(table, text, "valid", 0.0),
         "lipogram valid, epsilon 1e-4": lambda text: own_laws(table, text, "valid", 1e-4),
+        "lipogram all, epsilon 0.1": lambda text: own_laws(table, text, "all", 0.1),
+        "lipogram all, epsilon 1e-5": lambda text: own_laws(table, text, "all", 1e-5),
         **{f"genlm-bytes, K={width}": peer(table, width) for width in (1, 2, 4, 8)},
     }
     judge = peer(table, _WIDE)

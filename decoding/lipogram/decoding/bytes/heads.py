@@ -58,7 +58,7 @@ class Cover:
 class Law:
     """What a state knows once its rows are there: `logprobs` float64[257], and what it leaves out.
 
-    `kept` are the heads that epsilon leaves, `dropped` the log-weight of all others so far.
+    `kept` are the heads to go on with, `dropped` the log-weight of those left out so far.
     """
 
     logprobs: Weights

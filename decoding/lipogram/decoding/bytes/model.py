@@ -23,8 +23,9 @@ class ByteModel:
     vocabulary for each row. "all" sums over every token string, as the model's law of texts has
     it: exponentially many, for oracles. Rows are the model's, over tokens with text and ends.
 
-    `epsilon` leaves heads out that are lighter than that share of the heaviest, and unjudged what
-    weighs less than that share of all: tens of times faster, and `missing_mass` bounds the error.
+    `epsilon` leaves heads out that are lighter than that share of the heaviest and not among the
+    `kept_heads` heaviest, and unjudged what weighs less than that share of all: tens of times
+    faster, and `missing_mass` bounds the error. `rule` restricts tokens after the prompt.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class ByteModel:
         mode: Mode = "valid",
         epsilon: float = 0.0,
         rule: Rule | None = None,
+        kept_heads: int = 8,
     ) -> None:
         """Raises ValueError for an unknown mode, or an epsilon that is not in [0, 1)."""
         if mode not in ("valid", "renormalised", "all"):
@@ -42,6 +44,7 @@ class ByteModel:
         self.model = model
         self.mode = mode
         self.epsilon = epsilon
+        self.kept_heads = kept_heads
         self.rule = rule
         self.model_calls = 0  # positions scored so far
         self.vocabulary = model.vocabulary

@@ -286,29 +286,31 @@ class ByteState:
     ) -> Law:
         floor = by_head.max() + np.log(self.model.epsilon) if self.model.epsilon else -np.inf
         stays = by_head >= floor
-        dropped = log_sum(np.array([self.dropped, *by_head[~stays]]))
+        stays[np.argsort(-by_head, kind="stable")[: self.model.kept_heads]] = True
         whole = [number for number, head in enumerate(self.heads) if not head.pending]
+        if whole:  # any byte may follow the heaviest of these, however unlikely
+            stays[max(whole, key=by_head.__getitem__)] = True
         sums = [
             self._sums(leaves, number)
             for leaves in (reaching, going)
             for number in np.unique(leaves.head).tolist()
-            if stays[number]
         ]
         law = np.full(257, -np.inf)
         law[:STOP] = np.logaddexp.reduce(sums, initial=-np.inf)
-        law[STOP] = log_sum(ends[stays[whole]])
-        total, kept = log_sum(law), log_sum(by_head[stays])
+        law[STOP] = log_sum(ends)
+        total, covers = log_sum(law), log_sum(by_head)
         if total == -np.inf:
             raise BackendFailed("the model gives no continuation of the text a chance")
-        missing = np.exp(dropped - np.logaddexp(kept, dropped)) + np.exp(min(unjudged - total, 0))
+        missing = np.exp(self.dropped - np.logaddexp(total, self.dropped))
+        missing += np.exp(min(unjudged - total, 0))
         logprobs = law - total
         logprobs.flags.writeable = False
         return Law(
             logprobs,
-            max(0.0, float(-np.expm1(total - kept))),
+            max(0.0, float(-np.expm1(total - covers))),
             float(min(1.0, missing)),
             tuple(head for head, stay in zip(self.heads, stays, strict=True) if stay),
-            dropped,
+            log_sum(np.array([self.dropped, *by_head[~stays]])),
         )
 
     def _sums(self, leaves: Leaves, number: int) -> Weights:

@@ -1,6 +1,9 @@
 """Decoding knows tokens and scores: jobs in, events out, whatever the model and the rule."""
 
 from lipogram.decoding.autoregressive import Autoregressive, Drafter
+from lipogram.decoding.bytes.heads import Cover
+from lipogram.decoding.bytes.model import ByteModel
+from lipogram.decoding.bytes.states import ByteState, laws
 from lipogram.decoding.errors import (
     BackendFailed,
     BudgetTooSmall,
@@ -8,6 +11,7 @@ from lipogram.decoding.errors import (
     DeadEnd,
     DecodingError,
     Unspellable,
+    UnsupportedJob,
     UnsupportedTokenizer,
 )
 from lipogram.decoding.events import Chunk, Event, Finish, FinishReason, ScoredToken, Usage
@@ -19,8 +23,11 @@ __all__ = [
     "Autoregressive",
     "BackendFailed",
     "BudgetTooSmall",
+    "ByteModel",
+    "ByteState",
     "Chunk",
     "ContextTooLong",
+    "Cover",
     "DeadEnd",
     "DecodingError",
     "Drafter",
@@ -32,7 +39,9 @@ __all__ = [
     "Sampling",
     "ScoredToken",
     "Unspellable",
+    "UnsupportedJob",
     "UnsupportedTokenizer",
     "Usage",
     "Vocabulary",
+    "laws",
 ]

@@ -10,24 +10,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
 from itertools import islice
 from typing import Final, Protocol
 
 import numpy as np
 
 from lipogram.decoding import sampling
+from lipogram.decoding.bytes import full
 from lipogram.decoding.course import Constrained, Course, Free
-from lipogram.decoding.errors import ContextTooLong
 from lipogram.decoding.events import Chunk, Event, Finish, FinishReason, ScoredToken, Usage
 from lipogram.decoding.job import Job
 from lipogram.decoding.models.base import CausalModel, Logits, Query
+from lipogram.decoding.opening import Opening, opened, scored_prompt
 from lipogram.decoding.output import Output
 
 # Tokens drawn at one step before the plan to close is followed instead.
 MOST_DRAWS: Final = 64
-
-# Rows asked for at a time when a prompt is scored: 128 rows of 128,000 scores are 64 MB.
-_PROMPT_ROWS: Final = 128
 
 
 class Drafter(Protocol):
@@ -54,8 +53,21 @@ class Autoregressive:
 
         Raises ContextTooLong, BudgetTooSmall, DeadEnd, BackendFailed.
         """
-        run = _Run(self.model, job)
-        prompt = await run.scored_prompt() if job.echo_logprobs else ()
+        seed = job.sampling.seed
+        rng = np.random.default_rng(None if seed is None else seed % 2**64)
+        if job.byte_mode == "full":
+            async with aclosing(full.generate(self.model, job, rng)) as events:
+                async for event in events:
+                    yield event
+            return
+        run = _Run(self.model, job, await opened(self.model, job, rng), rng)
+        prompt: tuple[ScoredToken, ...] = ()
+        if job.echo_logprobs:
+            prompt, calls = await scored_prompt(self.model, run.prompt, job.top_logprobs or 0)
+            run.model_calls += calls
+        chunk = run.lead()
+        if chunk is not None:
+            yield chunk
         while run.reason is None:
             if run.course.only is not None:
                 await asyncio.sleep(0)  # long forced stretches leave the event loop its turns
@@ -86,47 +98,50 @@ class Autoregressive:
 class _Run:
     """One generation on its way: what it has, and how it ended (`reason`)."""
 
-    def __init__(self, model: CausalModel, job: Job) -> None:
+    def __init__(
+        self, model: CausalModel, job: Job, opening: Opening, rng: np.random.Generator
+    ) -> None:
         self._model = model
         self._job = job
+        self._opening = opening
+        self.prompt = opening.prompt
+        self._rng = rng
         self._vocabulary = model.vocabulary
-        self.left = _budget(model, job)
+        self.left = opening.budget - (opening.lead is not None)
         self.course: Course = (
             Free(model.vocabulary, job.ignore_eos)
             if job.masker is None
-            else Constrained(job.masker, self.left, job.ignore_eos)
+            else Constrained(job.masker, self.left, job.ignore_eos, opening.state)
         )
-        self.tokens = list(job.prompt)
+        self.tokens = list(opening.tokens)
         self._output = Output(job.stop)
         self._repetitions = sampling.Repetitions.wanted(
-            job.sampling, len(model.vocabulary), job.prompt
+            job.sampling, len(model.vocabulary), opening.tokens
         )
-        seed = job.sampling.seed
-        self._rng = np.random.default_rng(None if seed is None else seed % 2**64)
         self._forced_tokens = 0
-        self._model_calls = 0
+        self.model_calls = opening.model_calls
         self.reason: FinishReason | None = None
-        self._check_end()
+        if opening.lead is None:
+            self._check_end()
 
     async def ask(self, query: Query) -> Logits:
         """Rows of scores for the query's prefix and each step of its draft."""
-        self._model_calls += 1 + len(query.draft)
+        self.model_calls += 1 + len(query.draft)
         [rows] = await self._model.logits([query])
         return rows
 
-    async def scored_prompt(self) -> tuple[ScoredToken, ...]:
-        """The prompt's tokens with their log-probabilities, a window of rows at a time."""
-        prompt, tokens = self._job.prompt, self._vocabulary.tokens
-        scored = [ScoredToken(id, tokens[id], None) for id in prompt[:1]]
-        for begin in range(1, len(prompt), _PROMPT_ROWS):
-            wanted = prompt[begin : begin + _PROMPT_ROWS]
-            rows = await self.ask(Query(prompt[:begin], wanted[:-1]))
-            top = self._job.top_logprobs or 0
-            scored += [
-                sampling.scored(row, None, id, top, tokens)
-                for row, id in zip(rows, wanted, strict=True)
-            ]
-        return tuple(scored)
+    def lead(self) -> Chunk | None:
+        """Take the token that began in the prompt, if one did; returns what is final."""
+        lead = self._opening.lead
+        if lead is None:
+            return None
+        scored = None if self._job.top_logprobs is None else lead
+        self.tokens.append(lead.id)
+        if self._repetitions is not None:
+            self._repetitions.add(lead.id)
+        chunk = self._output.push(lead.text, scored, self._opening.may_end)
+        self._check_end()
+        return chunk
 
     def take(self, row: Logits | None) -> Chunk | None:
         """Take the next token, from `row` unless only one is allowed; returns what is final."""
@@ -189,20 +204,9 @@ class _Run:
         """The last event; the token that ended the text counts too."""
         assert self.reason is not None
         usage = Usage(
-            prompt_tokens=len(self._job.prompt),
-            completion_tokens=len(self.tokens) - len(self._job.prompt),
+            prompt_tokens=len(self.prompt),
+            completion_tokens=len(self.tokens) - len(self._opening.tokens),
             forced_tokens=self._forced_tokens,
-            model_calls=self._model_calls,
+            model_calls=self.model_calls,
         )
         return Finish(self.reason, usage, self._output.stopped, prompt)
-
-
-def _budget(model: CausalModel, job: Job) -> int:
-    """The tokens there are to spend: max_tokens, within what the context leaves."""
-    room = model.context_tokens - len(job.prompt)
-    if room < 0 or (room == 0 and job.max_tokens != 0):
-        raise ContextTooLong(
-            f"the prompt's {len(job.prompt)} tokens leave no room in the model's window"
-            f" of {model.context_tokens} tokens"
-        )
-    return room if job.max_tokens is None else min(job.max_tokens, room)

@@ -104,17 +104,20 @@ class _Stand:
 class Constrained:
     """A rule, read through a masker, and `budget` tokens to obey it in."""
 
-    def __init__(self, masker: Masker, budget: int, ignore_eos: bool) -> None:
+    def __init__(
+        self, masker: Masker, budget: int, ignore_eos: bool, state: State | None = None
+    ) -> None:
         """Raises BudgetTooSmall, DeadEnd.
 
-        `ignore_eos` ends the text only where nothing else is allowed.
+        `state` is where the output stands already, None: at its start. `ignore_eos` ends the text
+        only where nothing else is allowed.
         """
         self._masker = masker
         self._automaton = masker.automaton
         self._vocabulary = masker.vocabulary
         self._ignore_eos = ignore_eos
         self._left = budget
-        self._stand = _Stand(masker.start(), None)
+        self._stand = _Stand(masker.start() if state is None else state, None)
         self._after: dict[int, _Stand] = {}
         if not fits(masker, self._stand.state, budget):
             raise BudgetTooSmall(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, TypeAlias
 
@@ -17,6 +18,24 @@ from tokenizers import Regex, Tokenizer
 from tokenizers.pre_tokenizers import Split
 
 Encoder: TypeAlias = Callable[[bytes], list[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class BytePairs:
+    """A byte-pair encoding taken apart: text is split into pieces, and each piece is merged.
+
+    `pieces` gives the ends of a text's pieces, in characters; `merged` merges bytes as if they
+    were one piece, by merges alone. A piece that is in `whole` is that token, whatever merges say;
+    a text of `added` becomes that token before anything is split. `pattern` are the regular
+    expressions that split, None where something else does.
+    """
+
+    pieces: Callable[[str], list[int]]
+    merged: Callable[[bytes], tuple[int, ...]]
+    whole: Mapping[bytes, int]
+    added: Mapping[str, int]
+    pattern: str | None = None
+
 
 _PIECES_REMEMBERED: Final = 1 << 16
 _LONGEST_REMEMBERED: Final = 64  # bytes; longer pieces rarely come again
@@ -48,6 +67,16 @@ def byte_pairs(ranks: Mapping[bytes, int], pattern: str, spell: Encoder) -> Enco
         return ids
 
     return encode
+
+
+def taken_apart(ranks: Mapping[bytes, int], pattern: str, spell: Encoder) -> BytePairs:
+    """tiktoken's encoding as splits and merges."""
+    split = Split(Regex(pattern), "isolated")
+
+    def pieces(text: str) -> list[int]:
+        return [end for _, (_, end) in split.pre_tokenize_str(text)]
+
+    return BytePairs(pieces, lambda piece: _merge(piece, ranks, spell), ranks, {}, pattern)
 
 
 def pipeline(

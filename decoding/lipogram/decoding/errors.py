@@ -5,6 +5,7 @@ DecodingError
 ├── BudgetTooSmall     no member of the language fits into max_tokens
 ├── DeadEnd            the vocabulary cannot spell any continuation
 ├── Unspellable        the vocabulary has no tokens for a given text
+├── UnsupportedJob     what is asked cannot be done together
 ├── UnsupportedTokenizer  a tokenizer file cannot be read as bytes
 └── BackendFailed      the engine failed; the same call may succeed later
 """
@@ -30,6 +31,10 @@ class DeadEnd(DecodingError):
 
 class Unspellable(DecodingError):
     """The vocabulary has no tokens whose bytes are the given text."""
+
+
+class UnsupportedJob(DecodingError):
+    """A job whose parts exclude each other; the message says which."""
 
 
 class UnsupportedTokenizer(DecodingError):

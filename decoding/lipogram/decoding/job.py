@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Literal, TypeAlias
 
 from lipogram.decoding.masking import Masker
 
@@ -29,9 +30,21 @@ class Sampling:
     seed: int | None = None
 
 
+Boundary: TypeAlias = Literal["exact", "heal", "none"]
+ByteMode: TypeAlias = Literal["switch", "full"]
+Projection: TypeAlias = Literal["token", "byte"]
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Continue `prompt` (token ids) under `masker`'s rule, if any.
+    """Continue `prompt` (token ids) and then `text`, under `masker`'s rule, if any.
+
+    `prompt` holds what is fixed: all up to the last special token. `text` is the bytes from there
+    to the cursor, tokenized as `boundary` says: "exact" as the model would have, had it known what
+    follows; "heal" takes the last `heal_tokens` tokens back and forces their text; "none" ends a
+    token at the cursor. The rule begins at the cursor. `byte_mode` "full" draws every byte from the
+    law of bytes, where a rule forbids tokens before their bytes are summed (`projection` "token")
+    or forbids bytes ("byte"); "switch" goes on by tokens after the cursor.
 
     `max_tokens` bounds the output, None means what the context leaves. `stop` strings end the
     output before the first occurrence; they are looked for in unconstrained output and in
@@ -47,3 +60,8 @@ class Job:
     top_logprobs: int | None = None
     echo_logprobs: bool = False
     ignore_eos: bool = False
+    text: bytes = b""
+    boundary: Boundary = "exact"
+    heal_tokens: int = 1
+    byte_mode: ByteMode = "switch"
+    projection: Projection = "token"

@@ -146,8 +146,9 @@ def fill_batch(requests: Sequence[tuple[Masker, State]], out: NDArray[np.int32])
 def warm_up(vocabulary: Vocabulary) -> None:
     """Make what masks of the vocabulary share, so that no request waits for it.
 
-    Cost: the vocabulary's tries and masks of what schemas ask for most, together a second for
-    100,000 tokens; on the first start ever, compiling the engine's kernels.
+    Cost: the vocabulary's tries, the shapes of its tokens and masks of what schemas ask for most,
+    together two seconds for 100,000 tokens; on the first start ever, compiling the engine's
+    kernels.
     """
     for automaton in warming.warm_up():
         masker = Masker(automaton, vocabulary)
@@ -155,6 +156,7 @@ def warm_up(vocabulary: Vocabulary) -> None:
         assert state is not None  # the warm-up was there
         masker.mask(state)
     vocabulary.spell(b"")
+    vocabulary.segmentation.writes_each((), vocabulary.lexicon.ids[:1])
     for automaton, text in warming.common():
         masker = Masker(automaton, vocabulary)
         for end in range(len(text) + 1):

@@ -175,7 +175,7 @@ def _nucleus(
 
 
 def scored(
-    row: Logits, allowed: Allowed | None, token: int, top: int, tokens: Sequence[bytes]
+    row: Logits | Scores, allowed: Allowed | None, token: int, top: int, tokens: Sequence[bytes]
 ) -> ScoredToken:
     """`token` with its log-probability (nats) in the row's softmax over the allowed tokens.
 

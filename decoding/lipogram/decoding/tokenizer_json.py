@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from tokenizers import Tokenizer
 
+from lipogram.decoding.encoders import BytePairs
 from lipogram.decoding.errors import UnsupportedTokenizer
 
 # fmt: off
@@ -27,6 +28,8 @@ EOS_NAMES: Final = frozenset([
 ])
 # fmt: on
 MASK_NAMES: Final = frozenset(["<mask>", "[MASK]", "<|mask|>", "<|mdm_mask|>"])
+
+_GPT2_PATTERN: Final = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 
 # Tokens of this shape steer the model even where a file forgets to call them special.
 _CONTROL: Final = re.compile(r"<[|｜].+[|｜]>", re.DOTALL)
@@ -44,6 +47,7 @@ class TokenizerFile:
     text_start: bytes
     space: str | None  # the character that stands for a space in the tokens' names
     tokenizer: Tokenizer
+    byte_pairs: BytePairs | None  # where it is nothing but byte-level BPE
 
 
 def read(source: Path | str, extra_specials: Iterable[str] = ()) -> TokenizerFile:
@@ -74,7 +78,9 @@ def read(source: Path | str, extra_specials: Iterable[str] = ()) -> TokenizerFil
     for id in specials.values():
         tokens[id] = b""
     space = _SPACE_PIECE if spelled(_SPACE_PIECE) == b" " else None
-    return TokenizerFile(tuple(tokens), specials, _text_start(content), space, _faithful(content))
+    start, tokenizer = _text_start(content), _faithful(content)
+    pairs = _byte_pairs(content, tokenizer, names)
+    return TokenizerFile(tuple(tokens), specials, start, space, tokenizer, pairs)
 
 
 def _names(model: Mapping[str, Any]) -> dict[str, int]:
@@ -139,6 +145,54 @@ def _byte_level(name: str) -> bytes:
         return bytes(_BYTE_OF[character] for character in name)
     except KeyError:
         return name.encode()
+
+
+def _byte_pairs(
+    content: Mapping[str, Any], tokenizer: Tokenizer, names: Mapping[str, int]
+) -> BytePairs | None:
+    """The splits and merges of a byte-level BPE that drops, marks and rewrites nothing."""
+    model = content["model"]
+    parts = _components(content, "pre_tokenizer", "decoder")
+    plain = [token for token in content.get("added_tokens") or [] if not token["special"]]
+    marks = (model.get("continuing_subword_prefix"), model.get("end_of_word_suffix"))
+    strange = content["normalizer"] is not None or model.get("dropout") or any(marks)
+    strange = strange or any(t["lstrip"] or t["rstrip"] or t["single_word"] for t in plain)
+    byte_level = any(component["type"] == "ByteLevel" for component in parts)
+    if model.get("type") != "BPE" or strange or not byte_level or not names.keys() >= set(_BYTE_OF):
+        return None
+    bare = Tokenizer.from_str(
+        json.dumps({"version": "1.0", "model": dict(model) | {"ignore_merges": False}})
+    ).model
+    character = {byte: name for name, byte in _BYTE_OF.items()}
+
+    def merged(piece: bytes) -> tuple[int, ...]:
+        return tuple(
+            token.id for token in bare.tokenize("".join(map(character.__getitem__, piece)))
+        )
+
+    def pieces(text: str) -> list[int]:
+        split = tokenizer.pre_tokenizer
+        if split is None:
+            return [len(text)]
+        return [end for _, (_, end) in split.pre_tokenize_str(text)]
+
+    whole = {_byte_level(name): id for name, id in names.items()}
+    added = {token["content"]: token["id"] for token in plain}
+    kept = whole if model.get("ignore_merges") else {}
+    return BytePairs(pieces, merged, kept, added, _pattern(content))
+
+
+def _pattern(content: Mapping[str, Any]) -> str | None:
+    """The regular expressions that split a text; None where it is split by anything else."""
+    patterns = []
+    for component in _components(content, "pre_tokenizer"):
+        if component["type"] == "Split" and "Regex" in component["pattern"]:
+            patterns.append(str(component["pattern"]["Regex"]))
+        elif component["type"] == "ByteLevel":
+            patterns += [_GPT2_PATTERN] if component.get("use_regex", True) else []
+        elif component["type"] != "Sequence":
+            return None
+    return "|".join(patterns)
 
 
 def _text_start(content: Mapping[str, Any]) -> bytes:

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipogram.decoding import encoders, tokenizer_json
-from lipogram.decoding.encoders import Encoder
+from lipogram.decoding.bytes.lexicon import Lexicon
+from lipogram.decoding.bytes.segmentation import Merging, Reencoding, Segmentation
+from lipogram.decoding.encoders import BytePairs, Encoder
 from lipogram.decoding.errors import Unspellable
 from lipogram.decoding.reaches import Reaches
 from lipogram.decoding.trie import TokenTrie
@@ -37,8 +39,12 @@ class Vocabulary:
         specials: Mapping[str, int] | None = None,
         text_start: bytes = b"",
         encoder: Encoder | None = None,
+        byte_pairs: BytePairs | None = None,
     ) -> None:
-        """`encoder` None encodes with the fewest tokens. Raises ValueError for ids out of range."""
+        """`encoder` None encodes with the fewest tokens; `byte_pairs` is the same taken apart.
+
+        Raises ValueError for ids out of range.
+        """
         self.eos_ids = tuple(dict.fromkeys(eos_ids))
         self.mask_id = mask_id
         self.specials: Mapping[str, int] = MappingProxyType(dict(specials or {}))
@@ -51,6 +57,7 @@ class Vocabulary:
             texts[id] = b""
         self.tokens = tuple(texts)
         self._encoder = encoder
+        self._byte_pairs = byte_pairs
 
     @classmethod
     def from_tokens(
@@ -92,6 +99,7 @@ class Vocabulary:
             mask_id=mask_id,
             specials=file.specials,
             text_start=file.text_start,
+            byte_pairs=file.byte_pairs,
         )
         vocabulary._encoder = encoders.pipeline(
             file.tokenizer, vocabulary.tokens, file.space, vocabulary.spell
@@ -111,7 +119,9 @@ class Vocabulary:
         for token, id in ranks.items():
             tokens[id] = token
         vocabulary = cls(tokens, eos_ids=eos_ids, specials=specials)
-        vocabulary._encoder = encoders.byte_pairs(dict(ranks), pattern, vocabulary.spell)
+        own = dict(ranks)
+        vocabulary._encoder = encoders.byte_pairs(own, pattern, vocabulary.spell)
+        vocabulary._byte_pairs = encoders.taken_apart(own, pattern, vocabulary.spell)
         return vocabulary
 
     def __len__(self) -> int:
@@ -153,6 +163,18 @@ class Vocabulary:
         """What maskers have found out about residuals, for other grammars that contain them."""
         spelled = [(id, text) for text, id in self.spellings.items()]
         return Reaches(TokenTrie.build((*enumerate(self.tokens), *spelled)), len(self))
+
+    @cached_property
+    def lexicon(self) -> Lexicon:
+        """The tokens with text in the order of their bytes."""
+        return Lexicon(self.trie.token_ids, self.tokens)
+
+    @cached_property
+    def segmentation(self) -> Segmentation:
+        """Which token strings the tokenizer writes."""
+        if self._byte_pairs is not None:
+            return Merging(self.tokens, self.encode, self._byte_pairs)
+        return Reencoding(self.tokens, self.encode)
 
     @cached_property
     def has_text(self) -> NDArray[np.bool_]:

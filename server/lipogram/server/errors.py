@@ -110,6 +110,7 @@ TABLE: dict[type[BaseException], Answer] = {
     decoding.ContextTooLong: Answer(400, INVALID, "context_length_exceeded"),
     decoding.BudgetTooSmall: Answer(400, INVALID, "max_tokens_too_small"),
     decoding.DeadEnd: Answer(400, INVALID, "vocabulary_dead_end"),
+    decoding.UnsupportedJob: Answer(400, INVALID, "unsupported_combination"),
     decoding.BackendFailed: Answer(503, "server_error", "backend_failed", AGAIN),
     Exception: Answer(500, "server_error", "internal_error"),
 }

@@ -1,0 +1,376 @@
+"""The law of the next byte under a model of tokens.
+
+A *cover* of a text is a token string that spells it and whose last token is the first to reach its
+end; what it spells beyond is its *overhang*. Every token string that begins with the text passes
+through exactly one cover, so the text's probability is the sum over its covers, and the law of
+the next byte is the covers' weights by the first byte beyond (Phan et al. 2024; Vieira et al.
+2024). Covers that differ in their last token alone share a *head*: the tokens before it, and the
+bytes pending after them; their last tokens are a range of the sorted vocabulary. Few heads live at
+a time (two or three in code), and each byte costs about one scored token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import chain
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lipogram.decoding.bytes.heads import STOP, Cover, Head, Law, Tokens
+from lipogram.decoding.bytes.leaves import NEGLIGIBLE, Leaves, Weights, log_sum, sums_by_byte
+from lipogram.decoding.errors import BackendFailed, Unspellable
+from lipogram.decoding.models.base import Logits, Query
+
+if TYPE_CHECKING:
+    from lipogram.decoding.bytes.model import ByteModel
+
+_MANY: Final = 4096  # last tokens of a head, all of which are not judged before its row is there
+_AT_A_TIME: Final = 64
+_LONG_WINDOW: Final = 16  # tokens
+
+
+@dataclass(frozen=True, eq=False)
+class ByteState:
+    """A text, read byte by byte; immutable, so that any number of texts can go on from it.
+
+    `fixed` tokens come first, then the `trunk` that all covers share. `written` is the text since
+    the prompt. No model is called before a law or covers are asked for.
+    """
+
+    model: ByteModel
+    fixed: Tokens
+    trunk: Tokens
+    window: int  # index in the trunk from which on token strings are judged
+    heads: tuple[Head, ...]
+    written: bytes = b""
+    dropped: float = -np.inf
+
+    @cached_property
+    def _rows(self) -> dict[Tokens, Weights]:
+        """Rows by path; states of the same trunk share them."""
+        return {}
+
+    @cached_property
+    def _found(self) -> list[Law]:
+        return []
+
+    def advance(self, byte: int) -> ByteState:
+        """The state one byte further; this one stays as it is.
+
+        Raises Unspellable where no tokens spell the text.
+        """
+        kept, dropped = self.heads, self.dropped
+        for law in self._found:
+            kept, dropped = law.kept, law.dropped
+        heads = tuple(chain.from_iterable(self._advanced(head, bytes([byte])) for head in kept))
+        if not heads:
+            return self._retold(byte)
+        after = replace(self, heads=heads, written=self.written + bytes([byte]), dropped=dropped)
+        after.__dict__["_rows"] = self._rows
+        return after._committed()
+
+    def _retold(self, byte: int) -> ByteState:
+        """The state after a byte that only pruned heads would have led to: opened anew."""
+        if all(dropped == -np.inf for dropped in (self.dropped, *(f.dropped for f in self._found))):
+            raise Unspellable(f"the vocabulary has no tokens for byte {byte:#04x} here")
+        head = self.heads[0]
+        text = self.model.vocabulary.decode(self.trunk + head.path) + head.pending
+        state = self.model.open([*self.fixed, text + bytes([byte])])
+        return replace(state, written=self.written + bytes([byte]))
+
+    def _advanced(self, head: Head, byte: bytes) -> list[Head]:
+        lexicon = self.model.vocabulary.lexicon
+        pending = head.pending + byte
+        low, longer, high = lexicon.narrow(head.low, head.high, pending)
+        heads = [Head(head.path, pending, longer, high)] if longer < high else []
+        window = (*self.trunk[self.window :], *head.path)
+        ending = [id for id in lexicon.ids[low:longer].tolist() if self.model.writes((*window, id))]
+        return heads + [Head((*head.path, id), b"", 0, len(lexicon)) for id in ending]
+
+    def _committed(self) -> ByteState:
+        """The same with what all heads begin with in the trunk, so that windows stay short."""
+        count = _common([head.path for head in self.heads])
+        if not count:
+            return self
+        common = self.heads[0].path[:count]
+        dropped = self.dropped
+        if dropped > -np.inf:
+            if any(common[:index] not in self._rows for index in range(count)):
+                return self
+            dropped -= self._log_weight(common)
+        trunk, window = self.trunk + common, self.window
+        if len(trunk) - window > _LONG_WINDOW:
+            window += self.model.vocabulary.segmentation.restart(trunk[window:])
+        heads = tuple(replace(head, path=head.path[count:]) for head in self.heads)
+        after = replace(self, trunk=trunk, window=window, heads=heads, dropped=dropped)
+        after.__dict__["_rows"] = {
+            path[count:]: row for path, row in self._rows.items() if path[:count] == common
+        }
+        return after
+
+    @property
+    def leak(self) -> float:
+        """The share of the text's weight that the next bytes and the end do not account for.
+
+        The model spends it on token strings that the tokenizer does not write. ValueError before
+        `logprobs`.
+        """
+        return self._law.leak
+
+    @property
+    def missing_mass(self) -> float:
+        """A bound on the total variation between the law given and the one without pruning.
+
+        ValueError before `logprobs`.
+        """
+        return self._law.missing_mass
+
+    @property
+    def _law(self) -> Law:
+        if not self._found:
+            raise ValueError("known only after logprobs() has been awaited")
+        return self._found[0]
+
+    async def logprobs(self) -> Weights:
+        """Log-probabilities (nats) of the next byte, and of the end at index 256: float64[257].
+
+        One call of the model, with a query for each head not scored yet. Read-only. Raises
+        BackendFailed, also where the model gives the text no chance.
+        """
+        if not self._found:
+            [law] = await laws([self])
+            return law
+        return self._found[0].logprobs
+
+    async def covers(self) -> list[Cover]:
+        """All covers that the model gives a chance; tens of thousands after a space."""
+        leaves, certain = await self.leaves()
+        await leaves.settle(np.array([weight for _, weight in certain]))
+        alive = np.flatnonzero(leaves.weights > -np.inf).tolist()
+        listed = [Cover(self.trunk + head.path, b"", weight) for head, weight in certain]
+        listed += [self._cover(leaves, leaf) for leaf in alive]
+        return [cover for cover in listed if cover.log_weight > -np.inf]
+
+    def _cover(self, leaves: Leaves, leaf: int) -> Cover:
+        head, lexicon = self.heads[leaves.head[leaf]], self.model.vocabulary.lexicon
+        rank = int(leaves.rank[leaf])
+        tokens = (*self.trunk, *head.path, int(lexicon.ids[rank]))
+        overhang = lexicon.texts[rank][len(head.pending) :]
+        return Cover(tokens, overhang, float(leaves.weights[leaf]))
+
+    async def leaves(self) -> tuple[Leaves, list[tuple[Head, float]]]:
+        """Covers that reach beyond the text, not judged yet, and those that end with it.
+
+        The model is called for what is not scored yet.
+        """
+        pending = [head for head in self.heads if head.pending and self._may_live(head)]
+        whole = [head for head in self.heads if not head.pending]
+        if len(whole) > 1 or pending:
+            await _score([(self, pending, whole)])
+        weights = [0.0 if not pending and len(whole) == 1 else self._log_weight(head.path)
+                   for head in whole]  # fmt: skip
+        return self._leaves(pending), list(zip(whole, weights, strict=True))
+
+    def _may_live(self, head: Head) -> bool:
+        """Whether some last token of a head is written; True where that is hard to tell."""
+        window = (*self.trunk[self.window :], *head.path)
+        if self.model.mode == "all":
+            return True
+        if not self.model.vocabulary.segmentation.goes_on(window, head.pending):
+            return False
+        if head.high - head.low > _MANY:
+            return True
+        steps = range(head.low, head.high, _AT_A_TIME)
+        return any(
+            self._judge(head, np.arange(low, min(low + _AT_A_TIME, head.high))).any()
+            for low in steps
+        )
+
+    def _judge(self, head: Head, ranks: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether these last tokens of a head are written, and allowed by the rule."""
+        lexicon, rule = self.model.vocabulary.lexicon, self.model.rule
+        window = (*self.trunk[self.window :], *head.path)
+        verdicts = np.ones(len(ranks), np.bool_)
+        if self.model.mode == "valid":
+            verdicts = self.model.vocabulary.segmentation.writes_each(window, lexicon.ids[ranks])
+        if rule is not None and len(head.pending) > len(self.written):
+            beyond = [lexicon.texts[rank][len(head.pending) :] for rank in ranks.tolist()]
+            verdicts &= np.array([rule.is_live(self.written + text) for text in beyond])
+        return verdicts
+
+    def _log_weight(self, path: Tokens) -> float:
+        return float(sum(self._rows[path[:index]][id] for index, id in enumerate(path)))
+
+    def _leaves(self, heads: Sequence[Head]) -> Leaves:
+        """The last tokens of heads whose rows are there."""
+        ids = self.model.vocabulary.lexicon.ids
+        numbers = {id(head): number for number, head in enumerate(self.heads)}
+        ranges = [np.arange(head.low, head.high) for head in heads]
+        weights = [
+            self._log_weight(head.path) + self._rows[head.path][ids[head.low : head.high]]
+            for head in heads
+        ]
+        return Leaves(
+            np.repeat(
+                np.array([numbers[id(head)] for head in heads], np.int64),
+                [len(each) for each in ranges],
+            ),
+            np.concatenate([np.arange(0), *ranges]),
+            np.concatenate([np.zeros(0), *weights]),
+            lambda number, ranks: self._judge(self.heads[number], ranks),
+        )
+
+    def queries(self, paths: Sequence[Tokens]) -> list[tuple[Tokens, Query]]:
+        """What to ask the model for rows of these paths and all before them: path, query."""
+        wanted = {path[:length] for path in paths for length in range(len(path) + 1)}
+        missing = wanted - self._rows.keys()
+        asked: list[tuple[Tokens, Query]] = []
+        for path in sorted(missing, key=len, reverse=True):
+            if path not in missing:
+                continue
+            first = path
+            while first and first[:-1] in missing:
+                first = first[:-1]
+            missing -= {path[:length] for length in range(len(first), len(path) + 1)}
+            asked.append((first, Query(self.fixed + self.trunk + first, path[len(first) :])))
+        return asked
+
+    def take_rows(self, first: Tokens, query: Query, scores: Logits) -> None:
+        """Keep the rows that a query was answered with."""
+        for count, row in enumerate(scores):
+            path = first + query.draft[:count]
+            window = self.trunk[self.window :] + path
+            self._rows[path] = self.model.log_row(row, window, self._written_by(path))
+
+    def _written_by(self, path: Tokens) -> bytes | None:
+        """What of the text after the prompt comes before the path's end; None: it is in the prompt.
+
+        Only asked where there is a rule.
+        """
+        if self.model.rule is None:
+            return None
+        head = next(head for head in self.heads if head.path[: len(path)] == path)
+        behind = len(head.pending) + sum(
+            len(self.model.vocabulary.tokens[id]) for id in head.path[len(path) :]
+        )
+        return self.written[: len(self.written) - behind] if behind <= len(self.written) else None
+
+    async def settle(self) -> None:
+        """Find the law, all rows being there."""
+        pending = [head for head in self.heads if head.pending and head.path in self._rows]
+        whole = [head for head in self.heads if not head.pending]
+        reaching, going = self._leaves(pending), self._leaves(whole)
+        ends = np.array([self._end_weight(head) for head in whole])
+        unjudged = await _settled(reaching, going, ends, self.model.epsilon)
+        covers = {head.path: self._log_weight(head.path) for head in whole}
+        by_head = [
+            log_sum(reaching.weights[reaching.head == number]) if head.pending
+            else covers[head.path]
+            for number, head in enumerate(self.heads)
+        ]  # fmt: skip
+        self._found.append(self._law_of(reaching, going, ends, np.array(by_head), unjudged))
+
+    def _end_weight(self, head: Head) -> float:
+        window = self.trunk[self.window :] + head.path
+        ends = list(self.model.vocabulary.eos_ids)
+        if self.model.mode == "valid" and not self.model.writes(window, is_end=True):
+            return -np.inf
+        return self._log_weight(head.path) + log_sum(self._rows[head.path][ends])
+
+    def _law_of(
+        self, reaching: Leaves, going: Leaves, ends: Weights, by_head: Weights, unjudged: float
+    ) -> Law:
+        floor = by_head.max() + np.log(self.model.epsilon) if self.model.epsilon else -np.inf
+        stays = by_head >= floor
+        stays[np.argsort(-by_head, kind="stable")[: self.model.kept_heads]] = True
+        whole = [number for number, head in enumerate(self.heads) if not head.pending]
+        if whole:  # any byte may follow the heaviest of these, however unlikely
+            stays[max(whole, key=by_head.__getitem__)] = True
+        sums = [
+            self._sums(leaves, number)
+            for leaves in (reaching, going)
+            for number in np.unique(leaves.head).tolist()
+        ]
+        law = np.full(257, -np.inf)
+        law[:STOP] = np.logaddexp.reduce(sums, initial=-np.inf)
+        law[STOP] = log_sum(ends)
+        total, covers = log_sum(law), log_sum(by_head)
+        if total == -np.inf:
+            raise BackendFailed("the model gives no continuation of the text a chance")
+        missing = np.exp(self.dropped - np.logaddexp(total, self.dropped))
+        missing += np.exp(min(unjudged - total, 0))
+        logprobs = law - total
+        logprobs.flags.writeable = False
+        return Law(
+            logprobs,
+            max(0.0, float(-np.expm1(total - covers))),
+            float(min(1.0, missing)),
+            tuple(head for head, stay in zip(self.heads, stays, strict=True) if stay),
+            log_sum(np.array([self.dropped, *by_head[~stays]])),
+        )
+
+    def _sums(self, leaves: Leaves, number: int) -> Weights:
+        own = leaves.head == number
+        depth = len(self.heads[number].pending)
+        following = self.model.vocabulary.lexicon.bytes_at(leaves.rank[own], depth)
+        return sums_by_byte(leaves.weights[own], following)
+
+
+async def laws(states: Sequence[ByteState]) -> list[Weights]:
+    """The laws of several states, those of the same model in one call of it."""
+    new = [state for state in states if not state._found]
+    asked = []
+    for state in new:
+        pending = [head for head in state.heads if head.pending and state._may_live(head)]
+        whole = [head for head in state.heads if not head.pending]
+        asked.append((state, [*pending, *whole], whole))
+    await _score(asked)
+    for state in new:
+        if not state._found:
+            await state.settle()
+    return [state._law.logprobs for state in states]
+
+
+async def _settled(reaching: Leaves, going: Leaves, ends: Weights, epsilon: float) -> float:
+    """Judge both kinds of leaves as one; returns the log-weight left unjudged."""
+    both = Leaves(
+        np.concatenate([reaching.head, going.head]),
+        np.concatenate([reaching.rank, going.rank]),
+        np.concatenate([reaching.weights, going.weights]),
+        reaching.judge,
+    )
+    unjudged = await both.settle(ends, max(NEGLIGIBLE, epsilon))
+    reaching.weights, going.weights = np.split(both.weights, [len(reaching.weights)])
+    return unjudged
+
+
+async def _score(
+    asked: Sequence[tuple[ByteState, Sequence[Head], Sequence[Head]]],
+) -> None:
+    """Get the rows of heads, and of the others those on the way to them; a call for each model."""
+    queries: dict[int, list[tuple[ByteState, Tokens, Query]]] = {}
+    for state, heads, others in asked:
+        paths = [head.path for head in heads] + [head.path[:-1] for head in others if head.path]
+        queries.setdefault(id(state.model.model), []).extend(
+            (state, first, query) for first, query in state.queries(paths)
+        )
+    for group in queries.values():
+        if group:
+            answers = await group[0][0].model.model.logits([query for _, _, query in group])
+            for state, _, query in group:
+                state.model.model_calls += 1 + len(query.draft)
+            for (state, first, query), scores in zip(group, answers, strict=True):
+                state.take_rows(first, query, scores)
+
+
+def _common(paths: Sequence[Tokens]) -> int:
+    """How many tokens all paths begin with."""
+    shortest, longest = min(paths), max(paths)
+    count = 0
+    while count < min(len(shortest), len(longest)) and shortest[count] == longest[count]:
+        count += 1
+    return count

@@ -11,16 +11,19 @@ import pytest
 from starlette.routing import Route
 
 from lipogram.server.app import build_app
+from lipogram.server.keys import ApiKey
 from lipogram.server.settings import Settings
 from server_under_test import restless, serving
 
-KEYS = ("first-key", "zweiter-schlüssel")
+KEYS = ("the-first-of-the-two-keys", "der-zweite-längere-schlüssel")
 
 
 @pytest.fixture(scope="module")
 def locked() -> Iterator[str]:
     with serving(
-        [restless()], Settings(api_keys=KEYS, compile_workers=1), until="/health"
+        [restless()],
+        Settings(api_keys=tuple(map(ApiKey.parse, KEYS)), compile_workers=1),
+        until="/health",
     ) as address:
         yield address
 
@@ -42,7 +45,7 @@ def test_every_route_wants_a_key(locked: str, method: str, path: str) -> None:
     assert response.headers["www-authenticate"] == "Bearer"
 
 
-@pytest.mark.parametrize("value", ["", "Bearer", "Bearer wrong", "Basic first-key", "first-key"])
+@pytest.mark.parametrize("value", ["", "Bearer", "Bearer wrong", f"Basic {KEYS[0]}", KEYS[0]])
 def test_wrong_keys(locked: str, value: str) -> None:
     response = httpx.get(f"{locked}/v1/models", headers={"Authorization": value})
     assert response.status_code == 401
@@ -81,5 +84,5 @@ def test_a_line_a_request_without_its_text(locked: str, caplog: pytest.LogCaptur
             time.sleep(0.02)
     (line,) = lines
     assert '"completion_tokens"' in line
-    for text in ("secret", "somebody", "hidden", "first-key"):
+    for text in ("secret", "somebody", "hidden", KEYS[0]):
         assert text not in line

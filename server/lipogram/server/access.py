@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lipogram.server import errors
+from lipogram.server.keys import ApiKey
 
 _OPEN_PATHS = frozenset({"/health", "/ready"})
 _OTHER_HEADERS = ("x-api-key", "api-key")
 
 
 class KeyRing:
-    """The keys that open the server, as hashes; no keys means that it is open."""
+    """The keys that open the server; no keys means that it is open."""
 
-    def __init__(self, keys: Iterable[str]) -> None:
-        self._digests = [_digest(key.encode()) for key in keys]
+    def __init__(self, keys: Sequence[ApiKey]) -> None:
+        self._keys = keys
 
-    def check(self, headers: Headers) -> None:
-        """Raises Unauthorized unless the headers carry one of the keys.
+    def check(self, headers: Headers) -> ApiKey | None:
+        """The key that the headers carry, None where none is needed; raises Unauthorized.
 
         All keys are compared, each in constant time.
         """
-        if not self._digests:
-            return
+        if not self._keys:
+            return None
         scheme, _, given = headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not given.strip():
             given = next((headers[name] for name in _OTHER_HEADERS if headers.get(name)), "")
@@ -37,13 +36,11 @@ class KeyRing:
             raise errors.Unauthorized(
                 "You didn't provide an API key. Send it as the header 'Authorization: Bearer KEY'."
             )
-        digest = _digest(given.strip().encode("latin-1"))
-        if not sum([hmac.compare_digest(digest, known) for known in self._digests]):
+        data = given.strip().encode("latin-1")
+        found = [key for key in self._keys if key.opens(data)]
+        if not found:
             raise errors.Unauthorized("Incorrect API key provided.")
-
-
-def _digest(key: bytes) -> bytes:
-    return hashlib.sha256(key).digest()
+        return found[0]
 
 
 class Access:

@@ -56,8 +56,8 @@ def build_app(settings: Settings, served: Sequence[CausalModel]) -> FastAPI:
     app.add_exception_handler(HTTPException, _refuse_route)
     app.add_exception_handler(ClientGone, _nobody)
     app.add_exception_handler(Exception, _refuse)
-    app.add_middleware(Access, keys=KeyRing(settings.api_keys))
-    app.add_middleware(RequestLog)
+    app.add_middleware(Access, keys=KeyRing(settings.api_keys), metrics=service.metrics)
+    app.add_middleware(RequestLog, metrics=service.metrics)
     return app
 
 

@@ -16,7 +16,7 @@ from lipogram.server.limits import Allowance
 from lipogram.server.metrics import Metrics
 from lipogram.server.visits import CURRENT
 
-_OPEN_PATHS = frozenset({"/health", "/ready"})
+OPEN_PATHS = frozenset({"/health", "/ready"})
 _REFUSED = 1008  # the WebSocket code for a breach of policy
 _OTHER_HEADERS = ("x-api-key", "api-key")
 
@@ -57,7 +57,7 @@ class Access:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_open = scope["type"] == "http" and scope["path"] in _OPEN_PATHS
+        is_open = scope["type"] == "http" and scope["path"] in OPEN_PATHS
         if is_open or scope["type"] == "lifespan":
             await self._app(scope, receive, send)
         elif scope["type"] == "http":

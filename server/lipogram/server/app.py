@@ -16,10 +16,12 @@ from lipogram.server import errors
 from lipogram.server.access import Access, KeyRing, refusal
 from lipogram.server.document import DocumentedApp
 from lipogram.server.logs import RequestLog
+from lipogram.server.metrics import Metrics
 from lipogram.server.registry import Registry
 from lipogram.server.routes import chat, completions, grammars, health, models, tokens
 from lipogram.server.serving import ClientGone, Service
 from lipogram.server.settings import Settings
+from lipogram.server.tracing import Traces, provider
 from lipogram.server.validation import invalid
 
 _CLIENT_GONE = 499
@@ -52,9 +54,16 @@ def build_app(settings: Settings, served: Sequence[CausalModel]) -> FastAPI:
     app.add_exception_handler(HTTPException, _refuse_route)
     app.add_exception_handler(ClientGone, _nobody)
     app.add_exception_handler(Exception, _refuse)
-    app.add_middleware(Access, keys=KeyRing(settings.api_keys), metrics=service.metrics)
-    app.add_middleware(RequestLog, metrics=service.metrics)
+    _surround(app, settings, service.metrics)
     return app
+
+
+def _surround(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
+    """Adds what every request goes through, from the inside out."""
+    app.add_middleware(Access, keys=KeyRing(settings.api_keys), metrics=metrics)
+    if settings.otlp_traces_endpoint:
+        app.add_middleware(Traces, provider=provider(settings.otlp_traces_endpoint))
+    app.add_middleware(RequestLog, metrics=metrics)
 
 
 async def _refuse(request: Request, error: Exception) -> Response:

@@ -27,7 +27,9 @@ def patience_s(request: Request) -> float:
     except ValueError:
         wanted_s = 0.0
     if not wanted_s > 0:
-        raise InvalidRequest(f"expected seconds above 0 in the header {HEADER}, found {given[:40]!r}")
+        raise InvalidRequest(
+            f"expected seconds above 0 in the header {HEADER}, found {given[:40]!r}"
+        )
     return min(wanted_s, most_s)
 
 

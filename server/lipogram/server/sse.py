@@ -18,8 +18,9 @@ from lipogram.server import errors
 _LOG = logging.getLogger("lipogram.server")
 
 DONE = b"data: [DONE]\n\n"
+_EVENT = {"type": "object", "properties": {"data": {"type": "string"}}, "required": ["data"]}
 DOCUMENTED: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
+    200: {"content": {"text/event-stream": {"itemSchema": _EVENT}}}
 }
 """What a route that may stream says of it."""
 

@@ -82,10 +82,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Serves until it is told to stop; returns the exit status."""
     settings = gather(vars(arguments), os.environ)
     logs.configure()
-    listener = _listen(settings)
+    listener = listen(settings)
     with patience_asked():
         application = build_app(settings, load(settings.models))
-    server = _Server(
+    server = Server(
         uvicorn.Config(
             application,
             log_config=None,
@@ -101,7 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Says where it listens once it does."""
 
     def __init__(self, config: uvicorn.Config, greeting: str) -> None:
@@ -114,7 +114,7 @@ class _Server(uvicorn.Server):
             print(self._greeting, flush=True)
 
 
-def _listen(settings: Settings) -> socket.socket:
+def listen(settings: Settings) -> socket.socket:
     """A listening socket. It names its protocol, or asyncio would leave Nagle's algorithm on."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)

@@ -18,7 +18,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import uvicorn
 from tests.load.client import Client
 
 from lipogram.decoding.autoregressive import Autoregressive
@@ -30,6 +29,7 @@ from lipogram.decoding.vocabulary import Vocabulary
 from lipogram.grammars import compile, json_schema
 from lipogram.server.app import build_app
 from lipogram.server.commands.serve import Server, listen
+from lipogram.server.connections import configuration
 from lipogram.server.settings import Settings
 
 _SCHEMA = {
@@ -139,9 +139,7 @@ def serve(size: int, beat_s: float) -> None:
     """The server, in a process of its own; prints its address."""
     settings = Settings(port=0, compile_workers=1)
     listener = listen(settings)
-    config = uvicorn.Config(
-        build_app(settings, [NullModel(size, beat_s)]), log_config=None, access_log=False
-    )
+    config = configuration(build_app(settings, [NullModel(size, beat_s)]), settings)
     greeting = f"http://127.0.0.1:{listener.getsockname()[1]}"
     Server(config, greeting).run(sockets=[listener])
 

@@ -20,7 +20,7 @@ BODY = {"model": "slow", "prompt": "x", "max_tokens": 5000, "ignore_eos": True}
 @pytest.fixture(scope="module")
 def slow() -> Iterator[tuple[SlowModel, str]]:
     model = SlowModel(0.02)
-    settings = Settings(request_seconds=1.5, body_seconds=0.5, compile_workers=1)
+    settings = Settings(request_seconds=2, body_seconds=0.3, compile_workers=1)
     with serving([model], settings, until="/health") as address:
         yield model, address
 
@@ -31,7 +31,7 @@ def check_end(model: SlowModel) -> None:
     assert model.running == 0
 
 
-@pytest.mark.parametrize(("header", "seconds"), [({}, 1.5), ({"X-Request-Timeout": "0.3"}, 0.3)])
+@pytest.mark.parametrize(("header", "seconds"), [({}, 2), ({"X-Request-Timeout": "0.3"}, 0.3)])
 def test_the_end_of_a_request(
     slow: tuple[SlowModel, str], header: dict[str, str], seconds: float
 ) -> None:
@@ -82,3 +82,23 @@ def test_a_body_that_does_not_arrive(slow: tuple[SlowModel, str]) -> None:
             answer += piece
     assert answer.startswith(b"HTTP/1.1 408")
     assert b"request_timeout" in answer
+
+
+@pytest.mark.parametrize(
+    "beginning", ["", "GET / HTTP/1.1\r\nHo", "GET /health HTTP/1.1\r\nHost: x\r\n\r\nGET"]
+)
+def test_headers_that_do_not_arrive(slow: tuple[SlowModel, str], beginning: str) -> None:
+    parts = urlsplit(slow[1])
+    started = time.monotonic()
+    with socket.create_connection((parts.hostname, parts.port), timeout=10) as connection:
+        connection.sendall(beginning.encode())
+        while connection.recv(65536):
+            pass
+    assert time.monotonic() - started < 2.5
+
+
+def test_a_long_answer_is_no_wait_for_headers(slow: tuple[SlowModel, str]) -> None:
+    body = {**BODY, "max_tokens": 40}
+    with httpx.Client() as client:
+        for _ in range(2):
+            assert client.post(f"{slow[1]}/v1/completions", json=body).status_code == 200

@@ -16,6 +16,7 @@ import uvicorn
 from lipogram.server import logs
 from lipogram.server.app import build_app
 from lipogram.server.commands.arguments import Subparsers, add_command
+from lipogram.server.connections import configuration
 from lipogram.server.loading import load, patience_asked
 from lipogram.server.registry import Registry
 from lipogram.server.settings import CONFIG, Settings, SettingsError, gather
@@ -86,13 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
     with patience_asked():
         application = build_app(settings, load(settings.models))
     server = Server(
-        uvicorn.Config(
-            application,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=settings.drain_seconds,
-        ),
+        configuration(application, settings),
         _greeting(settings, application.state.service.registry, listener),
     )
     # uvicorn drains on the first SIGTERM and sends it again when done; that one ends nothing.

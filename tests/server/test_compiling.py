@@ -15,6 +15,7 @@ from lipogram.server.compile_messages import Compiled, Failed, Task
 from lipogram.server.compiling import Compiler
 from lipogram.server.constraints import Call, Constraint, Source
 from lipogram.server.errors import GrammarRejected
+from lipogram.server.metrics import Metrics
 from lipogram.server.settings import Settings
 from lipogram.server.workers import WorkerPool
 from server_under_test import vocabulary
@@ -86,7 +87,7 @@ def test_a_rule_is_compiled_once_and_a_refusal_names_its_source() -> None:
             assert isinstance(caught.value.error, GrammarError)
 
     async def test() -> None:
-        compiler = Compiler(Settings(compile_workers=1))
+        compiler = Compiler(Settings(compile_workers=1), Metrics())
         await compiler.start()
         try:
             tokens = vocabulary()

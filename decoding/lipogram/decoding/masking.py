@@ -9,7 +9,8 @@ bytes reach and no further. States at different depths, of different requests, s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +37,14 @@ class Masker:
     tokens, texts with their mark, which is no UTF-8, are not allowed.
     """
 
-    def __init__(self, automaton: Automaton, vocabulary: Vocabulary) -> None:
+    def __init__(
+        self,
+        automaton: Automaton,
+        vocabulary: Vocabulary,
+        on_made: Callable[[float], None] | None = None,
+    ) -> None:
+        """`on_made` is told the seconds that each mask took which was not there already."""
+        self._on_made = on_made
         self.automaton = automaton
         self.vocabulary = vocabulary
         self.has_specials = special_tokens.occur(automaton.grammar)
@@ -109,6 +117,7 @@ class Masker:
     def _made(self, state: State) -> NDArray[np.int32]:
         if self.size_bytes > _CACHE_BYTES:
             self._by_state = {}
+        started_s = time.perf_counter()
         automaton, reaches = self.automaton, self._reaches
         if isinstance(automaton, MunchedMiddle):
             return self._common(automaton, state)
@@ -122,6 +131,8 @@ class Masker:
         if is_complete:
             mask |= self._eos
         mask.flags.writeable = False
+        if self._on_made is not None:
+            self._on_made(time.perf_counter() - started_s)
         return mask
 
     def _common(self, automaton: MunchedMiddle, state: State) -> NDArray[np.int32]:

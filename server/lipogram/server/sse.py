@@ -8,6 +8,7 @@ import json
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Any
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -17,6 +18,11 @@ from lipogram.server import errors
 _LOG = logging.getLogger("lipogram.server")
 
 DONE = b"data: [DONE]\n\n"
+_EVENT = {"type": "object", "properties": {"data": {"type": "string"}}, "required": ["data"]}
+DOCUMENTED: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {"itemSchema": _EVENT}}}
+}
+"""What a route that may stream says of it."""
 
 
 class Characters:

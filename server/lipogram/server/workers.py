@@ -41,11 +41,17 @@ class WorkerPool:
         self._starting: set[asyncio.Task[None]] = set()
         self._closed = False
         self._has_started = False
+        self.lost = 0
 
     @property
     def ready(self) -> bool:
         """Whether a worker has been up, so that a task need not wait for a first one."""
         return self._has_started
+
+    @property
+    def idle(self) -> int:
+        """Workers that wait for a task."""
+        return self._idle.qsize()
 
     async def start(self) -> None:
         """Begins to start all workers; does not wait for them."""
@@ -87,6 +93,7 @@ class WorkerPool:
             if intact:
                 self._idle.put_nowait(process)
             else:
+                self.lost += 1
                 await self._kill(process)
                 self._replace()
 
@@ -95,6 +102,7 @@ class WorkerPool:
         process = await self._idle.get()
         while process.returncode is not None:
             self._running.discard(process)
+            self.lost += 1
             self._replace()
             process = await self._idle.get()
         return process

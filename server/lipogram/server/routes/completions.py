@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 
 from lipogram.decoding.events import Finish, ScoredToken
 from lipogram.decoding.job import Job
-from lipogram.server import logs
+from lipogram.server import logs, sse
 from lipogram.server.body import JsonRoute
 from lipogram.server.responding import respond
 from lipogram.server.serving import Service, service_of
@@ -23,7 +23,7 @@ from lipogram.server.wire.completions import CompletionReply, CompletionRequest
 router = APIRouter(route_class=JsonRoute, tags=["OpenAI"])
 
 
-@router.post("/v1/completions", response_model=CompletionReply)
+@router.post("/v1/completions", response_model=CompletionReply, responses=sse.DOCUMENTED)
 async def create_completion(body: CompletionRequest, request: Request) -> Response:
     """Continue each prompt, `n` times."""
     service = service_of(request)

@@ -109,12 +109,12 @@ class _Run:
         self._vocabulary = model.vocabulary
         self.left = opening.budget - (opening.lead is not None)
         self.course: Course = (
-            Free(model.vocabulary, job.ignore_eos)
+            Free(model.vocabulary, job.ignore_eos, job.ends)
             if job.masker is None
             else Constrained(job.masker, self.left, job.ignore_eos, opening.state)
         )
         self.tokens = list(opening.tokens)
-        self._output = Output(job.stop)
+        self._output = Output(job.stop, job.suffix)
         self._repetitions = sampling.Repetitions.wanted(
             job.sampling, len(model.vocabulary), opening.tokens
         )
@@ -171,7 +171,7 @@ class _Run:
         return self.course.closing()
 
     def _accept(self, token: int, row: Logits | None) -> Chunk | None:
-        may_end = self.course.may_end(token) if self._job.stop else None
+        may_end = self.course.may_end(token) if self._job.stop or self._job.suffix else None
         text = self._vocabulary.tokens[token]
         chunk = self._output.push(text, self._scored(token, row), may_end)
         if self._repetitions is not None:

@@ -67,8 +67,11 @@ class Free:
     is_over = False
     only = None
 
-    def __init__(self, vocabulary: Vocabulary, ignore_eos: bool) -> None:
-        self._ends = vocabulary.eos_ids
+    def __init__(
+        self, vocabulary: Vocabulary, ignore_eos: bool, ends: frozenset[int] = frozenset()
+    ) -> None:
+        """Tokens of `ends` end the text too."""
+        self._ends = ends.union(vocabulary.eos_ids)
         allowed = vocabulary.has_text.copy()
         allowed[list(self._ends)] = not ignore_eos
         self.allowed = allowed

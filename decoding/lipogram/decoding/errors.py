@@ -5,6 +5,7 @@ DecodingError
 ├── BudgetTooSmall     no member of the language fits into max_tokens
 ├── DeadEnd            the vocabulary cannot spell any continuation
 ├── Unspellable        the vocabulary has no tokens for a given text
+├── NoInfilling        the model has no tokens to say where prefix and suffix are
 ├── UnsupportedJob     what is asked cannot be done together
 ├── UnsupportedTokenizer  a tokenizer file cannot be read as bytes
 └── BackendFailed      the engine failed; the same call may succeed later
@@ -31,6 +32,10 @@ class DeadEnd(DecodingError):
 
 class Unspellable(DecodingError):
     """The vocabulary has no tokens whose bytes are the given text."""
+
+
+class NoInfilling(DecodingError):
+    """The model has no special tokens for infilling: it was not trained to fill in the middle."""
 
 
 class UnsupportedJob(DecodingError):

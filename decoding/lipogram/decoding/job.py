@@ -46,6 +46,10 @@ class Job:
     law of bytes, where a rule forbids tokens before their bytes are summed (`projection` "token")
     or forbids bytes ("byte"); "switch" goes on by tokens after the cursor.
 
+    `suffix` is what stands behind the output where it must not be repeated: the output ends before
+    it (`decoding.echo`). Special tokens `ends` end the output like end-of-sequence, where no rule
+    is given.
+
     `max_tokens` bounds the output, None means what the context leaves. `stop` strings end the
     output before the first occurrence; they are looked for in unconstrained output and in
     constrained output only where the text before them is complete. `top_logprobs` None: no
@@ -65,3 +69,5 @@ class Job:
     heal_tokens: int = 1
     byte_mode: ByteMode = "switch"
     projection: Projection = "token"
+    suffix: bytes = b""
+    ends: frozenset[int] = frozenset()

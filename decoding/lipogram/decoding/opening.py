@@ -131,7 +131,7 @@ class _Opening:
         if max(map(len, before)) >= self._model.context_tokens:
             return self._plain
         leaves, certain = await state.leaves()
-        depths = np.array([len(head.pending) for head in state.heads])[leaves.head]
+        depths = np.array([len(head.pending) for head in state.heads], np.int64)[leaves.head]
         ends = np.array([weight for _, weight in certain])
         if self._job.top_logprobs is not None:
             # What the rule refuses must not count; what little is left unjudged hardly does.

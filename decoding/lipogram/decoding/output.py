@@ -1,10 +1,11 @@
-"""The output as it becomes final: chunks, and the stop strings that end it."""
+"""The output as it becomes final: chunks, and what ends it: stop strings, or a repeated suffix."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
 
+from lipogram.decoding import echo
 from lipogram.decoding.events import Chunk, ScoredToken
 
 
@@ -15,12 +16,16 @@ class Output:
     tokens; of those complete at the same byte, before the longest. Matches may span tokens.
     """
 
-    def __init__(self, stop: Sequence[bytes] = ()) -> None:
-        """Raises ValueError for an empty stop string, which would be met everywhere."""
+    def __init__(self, stop: Sequence[bytes] = (), suffix: bytes = b"") -> None:
+        """With `suffix`, what it opens with (`echo.opening`) ends the output like a stop string.
+
+        Raises ValueError for an empty stop string, which would be met everywhere.
+        """
         if not all(stop):
             raise ValueError("expected stop strings of at least one byte, found an empty one")
         self.stopped: bytes | None = None
-        self._stop = tuple(stop)
+        self._echo = echo.opening(suffix)
+        self._stop = (*stop, self._echo) if self._echo else tuple(stop)
         self._held = bytearray()
         self._may_end: list[bool] = []  # for each held byte: may the output end before it?
         self._received = 0
@@ -46,8 +51,11 @@ class Output:
         return self._release(len(self._held) - self._longest_beginning())
 
     def flush(self) -> Chunk | None:
-        """The rest, when nothing more comes; without text where only special tokens are left."""
-        rest = self._release(len(self._held))
+        """The rest, when nothing more comes; without text where only special tokens are left.
+
+        A suffix that was repeated up to the end of a line is not part of it.
+        """
+        rest = self._release(len(self._held) - self._repeated())
         if rest is None and self._tokens:
             rest = Chunk(b"", tuple(token for token, _ in self._tokens))
             self._tokens.clear()
@@ -77,6 +85,13 @@ class Output:
                     longest = length
                     break
         return longest
+
+    def _repeated(self) -> int:
+        """How many bytes at the very end are the suffix's opening without its line break."""
+        whole = self._echo.removesuffix(b"\n") if self._echo else b""
+        if not whole or not self._held.endswith(whole):
+            return 0
+        return len(whole) if self._may_end[-len(whole)] else 0
 
     def _release(self, length: int) -> Chunk | None:
         if not length:

@@ -137,11 +137,17 @@ TABLE: dict[type[BaseException], Answer] = {
     grammars.BudgetExceeded: Answer(400, INVALID, "grammar_too_complex"),
     decoding.ContextTooLong: Answer(400, INVALID, "context_length_exceeded"),
     decoding.BudgetTooSmall: Answer(400, INVALID, "max_tokens_too_small"),
+    decoding.NoInfilling: Answer(400, INVALID, "infilling_unsupported"),
+    decoding.UnsupportedJob: Answer(400, INVALID, "unsupported_combination"),
     decoding.DeadEnd: Answer(400, INVALID, "vocabulary_dead_end"),
     decoding.UnsupportedJob: Answer(400, INVALID, "unsupported_combination"),
     decoding.BackendFailed: Answer(503, "server_error", "backend_failed", AGAIN),
     Exception: Answer(500, "server_error", "internal_error"),
 }
+
+
+_AT = {"max_tokens_too_small": "max_tokens", "infilling_unsupported": "suffix"}
+"""The members at fault where the decoder found out."""
 
 
 def answer(error: BaseException) -> Answer:
@@ -172,8 +178,8 @@ def body(error: BaseException) -> dict[str, Any]:
         "param": getattr(error, "param", None),
         "code": row.code,
     }
-    if row.code == "max_tokens_too_small":
-        described["param"] = "max_tokens"
+    if row.code is not None and row.code in _AT:
+        described["param"] = _AT[row.code]
     grammar = error.error if isinstance(error, GrammarRejected) else error
     if isinstance(grammar, grammars.GrammarError):
         for name in ("pointer", "keyword", "line", "column"):

@@ -72,12 +72,3 @@ def _spelled(text: str, vocabulary: Vocabulary) -> list[int | bytes]:
     names = "|".join(map(re.escape, sorted(specials, key=len, reverse=True)))
     parts = re.split(f"({names})", text)
     return [specials[part] if part in specials else part.encode() for part in parts if part]
-
-
-def infilling(vocabulary: Vocabulary, prefix: Sequence[int], suffix: str) -> tuple[int, ...] | None:
-    """Prefix, suffix and middle behind the sentinels of those names; None where there are none."""
-    names = ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
-    if not all(name in vocabulary.specials for name in names):
-        return None
-    before, between, after = (vocabulary.specials[name] for name in names)
-    return (before, *prefix, between, *vocabulary.encode(suffix.encode()), after)

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lipogram.decoding.autoregressive import Autoregressive
+from lipogram.decoding.errors import NoInfilling
 from lipogram.decoding.events import Event
+from lipogram.decoding.fill_in_middle import FillInMiddle
 from lipogram.decoding.job import Job
 from lipogram.decoding.masking import warm_up
 from lipogram.decoding.models.base import CausalModel
@@ -25,12 +27,13 @@ class Decoder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A model, how it is decoded, and how a conversation is put to it."""
+    """A model, how it is decoded, and how conversations and documents are put to it."""
 
     name: str
     model: CausalModel
     decoder: Decoder
     template: ChatTemplate
+    infilling: FillInMiddle | None
     created: int
 
 
@@ -62,7 +65,12 @@ class Registry:
 
 
 def _serve(name: str, model: CausalModel) -> Served:
-    return Served(name, model, Autoregressive(model), _template(model), int(time.time()))
+    try:
+        infilling = FillInMiddle(model.vocabulary)
+    except NoInfilling:
+        infilling = None
+    decoder = Autoregressive(model)
+    return Served(name, model, decoder, _template(model), infilling, int(time.time()))
 
 
 def _template(model: CausalModel) -> ChatTemplate:

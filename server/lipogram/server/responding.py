@@ -11,9 +11,19 @@ from pydantic import BaseModel
 from lipogram.server import sse
 from lipogram.server.deadlines import bounded, patience_s
 from lipogram.server.serving import opened, while_connected
-from lipogram.server.wire.common import Sampling
+from lipogram.server.wire.common import StreamOptions
 
 Chunk = TypeVar("Chunk", bound=BaseModel)
+
+
+class Streamed(Protocol):
+    """How a request wants its answer."""
+
+    @property
+    def stream(self) -> bool | None: ...
+
+    @property
+    def stream_options(self) -> StreamOptions | None: ...
 
 
 class Writer(Protocol[Chunk]):
@@ -30,16 +40,18 @@ class Writer(Protocol[Chunk]):
 
 async def respond(
     request: Request,
-    body: Sampling,
+    body: Streamed,
     chunks: AsyncGenerator[Chunk, None],
     writer: Writer[Chunk],
+    framing: sse.Framing = sse.OPENAI,
 ) -> Response:
     """A stream if the client wants one. What fails before the first chunk is raised here."""
     chunks = bounded(chunks, patience_s(request))
     if body.stream:
         chunks = await while_connected(request, opened(chunks))
         options = body.stream_options
-        return sse.EventStream(_lines(chunks, writer, bool(options and options.include_usage)))
+        has_usage = bool(options and options.include_usage)
+        return sse.EventStream(_lines(chunks, writer, has_usage, framing), framing)
     whole = writer.whole(await while_connected(request, _all(chunks)))
     return Response(whole.model_dump_json(exclude_unset=True), media_type="application/json")
 
@@ -52,15 +64,19 @@ async def _all(chunks: AsyncGenerator[Chunk, None]) -> list[Chunk]:
 
 
 async def _lines(
-    chunks: AsyncGenerator[Chunk, None], writer: Writer[Chunk], has_usage: bool
+    chunks: AsyncGenerator[Chunk, None],
+    writer: Writer[Chunk],
+    has_usage: bool,
+    framing: sse.Framing,
 ) -> AsyncGenerator[bytes, None]:
     try:
         async for chunk in chunks:
             if has_usage:
                 chunk = chunk.model_copy(update={"usage": None})
-            yield sse.event(chunk.model_dump_json(exclude_unset=True))
+            yield framing.frame(chunk.model_dump_json(exclude_unset=True))
         if has_usage:
-            yield sse.event(writer.usage().model_dump_json(exclude_unset=True))
-        yield sse.DONE
+            yield framing.frame(writer.usage().model_dump_json(exclude_unset=True))
+        if framing.end:
+            yield framing.end
     finally:
         await chunks.aclose()

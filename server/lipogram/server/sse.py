@@ -6,8 +6,9 @@ import asyncio
 import codecs
 import json
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.responses import Response
@@ -17,12 +18,28 @@ from lipogram.server import errors
 
 _LOG = logging.getLogger("lipogram.server")
 
+
+def event(data: str) -> bytes:
+    """One event that carries `data`, a single line."""
+    return f"data: {data}\n\n".encode()
+
+
 DONE = b"data: [DONE]\n\n"
 _EVENT = {"type": "object", "properties": {"data": {"type": "string"}}, "required": ["data"]}
 DOCUMENTED: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/event-stream": {"itemSchema": _EVENT}}}
 }
 """What a route that may stream says of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """How a dialect puts one JSON value after another; `end` comes after the last."""
+
+    media_type: str
+    frame: Callable[[str], bytes]
+    end: bytes = b""
+    error: Callable[[BaseException], object] = errors.body
 
 
 class Characters:
@@ -43,15 +60,13 @@ class Characters:
         return self._decoder.decode(b"", final=True)
 
 
-def event(data: str) -> bytes:
-    """One event that carries `data`, a single line."""
-    return f"data: {data}\n\n".encode()
-
-
 async def disconnected(receive: Receive) -> None:
     """Returns when the client has gone; the request's body must have been read."""
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+OPENAI = Framing("text/event-stream", event, DONE)
 
 
 class EventStream(Response):
@@ -60,12 +75,12 @@ class EventStream(Response):
     A failure under way is sent as a last event `{"error": …}`.
     """
 
-    media_type = "text/event-stream"
-
-    def __init__(self, events: AsyncGenerator[bytes, None]) -> None:
-        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+    def __init__(self, events: AsyncGenerator[bytes, None], framing: Framing = OPENAI) -> None:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        super().__init__(headers=headers, media_type=framing.media_type)
         del self.headers["content-length"]
         self._events = events
+        self._framing = framing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         sending = asyncio.create_task(self._send(send))
@@ -89,6 +104,6 @@ class EventStream(Response):
             except Exception as error:
                 if errors.answer(error).status >= 500:
                     _LOG.error("a stream failed", exc_info=error)
-                data = event(json.dumps(errors.body(error)))
+                data = self._framing.frame(json.dumps(self._framing.error(error)))
                 await send({"type": "http.response.body", "body": data, "more_body": True})
         await send({"type": "http.response.body", "body": b""})

@@ -6,26 +6,51 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
+from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
+from pydantic import Discriminator, Tag
 
 from lipogram.decoding.events import Finish, ScoredToken
 from lipogram.decoding.job import Job
 from lipogram.server import logs, sse
 from lipogram.server.body import JsonRoute
 from lipogram.server.responding import respond
+from lipogram.server.routes.editors import tabby_completion
 from lipogram.server.serving import Service, service_of
 from lipogram.server.translate import completions
 from lipogram.server.translate.completion_reply import CompletionWriter
 from lipogram.server.translate.plan import Plan
 from lipogram.server.wire.completions import CompletionReply, CompletionRequest
+from lipogram.server.wire.editors import TabbyReply, TabbyRequest
 
 router = APIRouter(route_class=JsonRoute, tags=["OpenAI"])
 
 
-@router.post("/v1/completions", response_model=CompletionReply, responses=sse.DOCUMENTED)
-async def create_completion(body: CompletionRequest, request: Request) -> Response:
-    """Continue each prompt, `n` times."""
+def _dialect(body: object) -> str:
+    return "tabby" if isinstance(body, dict) and "segments" in body else "openai"
+
+
+Body = Annotated[
+    Annotated[CompletionRequest, Tag("openai")] | Annotated[TabbyRequest, Tag("tabby")],
+    Discriminator(_dialect),
+]
+
+
+@router.post(
+    "/v1/completions", response_model=CompletionReply | TabbyReply, responses=sse.DOCUMENTED
+)
+async def create_completion(body: Body, request: Request) -> Response:
+    """Continue each prompt, `n` times; or answer Tabby's clients, who send `segments`."""
+    if isinstance(body, TabbyRequest):
+        return await tabby_completion(body, request)
+    return await create_openai_completion(body, request)
+
+
+@router.post("/v1/beta/completions", response_model=CompletionReply, responses=sse.DOCUMENTED)
+@router.post("/beta/completions", response_model=CompletionReply, responses=sse.DOCUMENTED)
+async def create_openai_completion(body: CompletionRequest, request: Request) -> Response:
+    """Continue each prompt, `n` times; DeepSeek's paths for filling in."""
     service = service_of(request)
     served = service.registry.find(body.model)
     plan = await asyncio.to_thread(completions.plan, body, served)
@@ -56,11 +81,12 @@ async def _chunks(
 
 async def _echoes(service: Service, plan: Plan) -> list[tuple[bytes, tuple[ScoredToken, ...]]]:
     """The prompts' texts, and their tokens' scores where those are asked for."""
-    texts = [plan.served.model.vocabulary.decode(prompt) for prompt in plan.prompts]
+    vocabulary = plan.served.model.vocabulary
+    texts = [vocabulary.decode(prompt.tokens) + prompt.text for prompt in plan.prompts]
     if plan.job.top_logprobs is None:
         return [(text, ()) for text in texts]
     base = Job((), max_tokens=0, top_logprobs=plan.job.top_logprobs, echo_logprobs=True)
-    jobs = [replace(base, prompt=prompt) for prompt in plan.prompts]
+    jobs = [replace(base, prompt=prompt.tokens, text=prompt.text) for prompt in plan.prompts]
     scored: list[tuple[ScoredToken, ...]] = [()] * len(jobs)
     async with aclosing(service.house.run(plan.served.decoder, jobs)) as events:
         async for index, event in events:

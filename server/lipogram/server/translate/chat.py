@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lipogram.decoding.fill_in_middle import Prompt
 from lipogram.decoding.job import Job
 from lipogram.server.constraints import Constraint
 from lipogram.server.errors import InvalidRequest
@@ -42,7 +43,7 @@ def plan(request: wire.ChatRequest, served: Served) -> Plan:
         top_logprobs=(request.top_logprobs or 0) if request.logprobs else None,
         ignore_eos=bool(request.ignore_eos),
     )
-    return Plan(served, (prompt,), request.n or 1, job, rule if rule.sources else None)
+    return Plan(served, (Prompt(prompt),), request.n or 1, job, rule if rule.sources else None)
 
 
 def _check(request: wire.ChatRequest) -> None:

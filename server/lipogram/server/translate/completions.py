@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
+from lipogram.decoding.fill_in_middle import Prompt
 from lipogram.decoding.job import Job
-from lipogram.decoding.vocabulary import Vocabulary
 from lipogram.server.errors import InvalidRequest
-from lipogram.server.prompts import infilling
 from lipogram.server.registry import Served
 from lipogram.server.translate import constraint
+from lipogram.server.translate.infilling import Document, prompt_of, with_cursor
 from lipogram.server.translate.plan import Plan
 from lipogram.server.translate.sampling import (
     check_count,
@@ -38,10 +39,11 @@ def plan(request: CompletionRequest, served: Served) -> Plan:
         if isinstance(entry, str):
             check_length(entry, served, "prompt")
     check_length(request.suffix or "", served, "suffix")
-    prompts = [_prompt(request, entry, vocabulary) for entry in entries]
+    prompts = [_prompt(request, entry, served) for entry in entries]
     max_tokens = _DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens
     for prompt in prompts:
-        check_room(prompt, max_tokens, served, "prompt")
+        ids = (*prompt.tokens, *vocabulary.encode(prompt.text))
+        check_room(ids, max_tokens, served, "prompt")
     if request.stream_options is not None and not request.stream:
         raise InvalidRequest("'stream_options' goes with 'stream'.", param="stream_options")
     job = Job(
@@ -52,6 +54,9 @@ def plan(request: CompletionRequest, served: Served) -> Plan:
         top_logprobs=request.logprobs,
         ignore_eos=bool(request.ignore_eos),
     )
+    job = with_cursor(job, request, served, request.suffix)
+    if request.echo:
+        job = replace(job, boundary="none")
     outputs = request.structured_outputs
     rule = constraint.structured(outputs) if outputs is not None else None
     return Plan(served, tuple(prompts), n, job, rule)
@@ -67,21 +72,17 @@ def _entries(request: CompletionRequest) -> list[str | list[int]]:
     return list(cast("list[str | list[int]]", prompt))
 
 
-def _prompt(
-    request: CompletionRequest, entry: str | list[int], vocabulary: Vocabulary
-) -> tuple[int, ...]:
-    ids = vocabulary.encode(entry.encode()) if isinstance(entry, str) else entry
-    if max(ids, default=0) >= len(vocabulary):
-        raise InvalidRequest(
-            f"expected token ids below {len(vocabulary)}, found {max(ids)}", param="prompt"
-        )
-    if not request.suffix:
-        return tuple(ids)
-    if request.echo:
+def _prompt(request: CompletionRequest, entry: str | list[int], served: Served) -> Prompt:
+    """A text is the document before the cursor; tokens stand as they are, with no suffix behind."""
+    if request.echo and request.suffix is not None:
         raise InvalidRequest("'echo' with 'suffix' is not supported.", param="echo")
-    prompt = infilling(vocabulary, ids, request.suffix)
-    if prompt is None:
-        raise InvalidRequest(
-            "'suffix' needs a model that is trained to infill; this one is not.", param="suffix"
-        )
-    return prompt
+    if request.echo and request.boundary not in (None, "none"):
+        raise InvalidRequest("'echo' goes with 'boundary' \"none\" alone.", param="boundary")
+    if isinstance(entry, str):
+        return prompt_of(Document(entry, request.suffix), request, served)
+    size = len(served.model.vocabulary)
+    if max(entry, default=0) >= size:
+        raise InvalidRequest(f"expected token ids below {size}, found {max(entry)}", param="prompt")
+    if request.suffix is not None:
+        raise InvalidRequest("'suffix' goes with a prompt that is a text.", param="prompt")
+    return Prompt(tuple(entry))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from lipogram.decoding.fill_in_middle import Prompt
 from lipogram.decoding.job import Job
 from lipogram.decoding.masking import Masker
 from lipogram.server.constraints import Constraint
@@ -16,7 +17,7 @@ class Plan:
     """`n` continuations of each prompt; `job` says how, without prompt and masker."""
 
     served: Served
-    prompts: tuple[tuple[int, ...], ...]
+    prompts: tuple[Prompt, ...]
     n: int
     job: Job
     constraint: Constraint | None
@@ -25,5 +26,7 @@ class Plan:
         """The jobs in the order of OpenAI's choices: all of the first prompt, then the next."""
         base = replace(self.job, masker=masker)
         return [
-            job for prompt in self.prompts for job in repeated(replace(base, prompt=prompt), self.n)
+            job
+            for prompt in self.prompts
+            for job in repeated(replace(base, prompt=prompt.tokens, text=prompt.text), self.n)
         ]

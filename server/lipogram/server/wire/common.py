@@ -126,6 +126,20 @@ class Sampling(Request):
     service_tier: Literal["auto", "default"] | None = None
 
 
+class CursorOptions(Request):
+    """How an output joins the texts before and behind the cursor.
+
+    `boundary`, `byte_mode` and `projection` are those of a job. `fim_order` puts the suffix first
+    ("spm") or the prefix; with `repeat_suffix` the output may go on into a copy of the suffix.
+    """
+
+    boundary: Literal["exact", "heal", "none"] | None = None
+    byte_mode: Literal["switch", "full"] | None = None
+    projection: Literal["token", "byte"] | None = None
+    fim_order: Literal["spm", "psm"] | None = None
+    repeat_suffix: bool | None = None
+
+
 class Usage(Reply):
     """Token counts of a request."""
 

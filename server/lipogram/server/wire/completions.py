@@ -6,14 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lipogram.server.wire.common import Count, Reply, Sampling, TokenId, Usage
+from lipogram.server.wire.common import Count, CursorOptions, Reply, Sampling, TokenId, Usage
 
 _FEW = Field(fail_fast=True, min_length=1, max_length=128)
 Tokens = Annotated[list[TokenId], Field(fail_fast=True, min_length=1)]
 Prompts = Annotated[list[str], _FEW] | Annotated[list[Tokens], _FEW]
 
 
-class CompletionRequest(Sampling):
+class CompletionRequest(CursorOptions, Sampling):
     """Continue each prompt."""
 
     model: str

@@ -1,0 +1,173 @@
+"""Endpoints that editors know from other servers: llama.cpp, Mistral, DeepSeek, Ollama, Tabby."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Protocol
+
+from fastapi import APIRouter, Request, Response
+
+from lipogram.decoding.events import Event, Finish
+from lipogram.decoding.models.base import Query
+from lipogram.server import dialects, logs
+from lipogram.server.body import JsonRoute
+from lipogram.server.responding import Chunk, Writer, respond
+from lipogram.server.serving import Service, service_of, while_connected
+from lipogram.server.translate import editors
+from lipogram.server.translate.chat_reply import ChatWriter
+from lipogram.server.translate.editor_replies import GenerateWriter, LlamaCppWriter, TabbyWriter
+from lipogram.server.translate.plan import Plan
+from lipogram.server.wire import editors as wire
+from lipogram.server.wire.replies import ChatReply
+
+llama_cpp = APIRouter(route_class=dialects.LlamaCppRoute, tags=["llama.cpp"])
+mistral = APIRouter(route_class=dialects.MistralRoute, tags=["Mistral"])
+ollama = APIRouter(route_class=dialects.OllamaRoute, tags=["Ollama"])
+tabby = APIRouter(route_class=JsonRoute, tags=["Tabby"])
+
+
+class EventWriter(Writer[Chunk], Protocol[Chunk]):
+    """A writer that is fed events."""
+
+    @property
+    def finishes(self) -> list[Finish]: ...
+
+    def begin(self) -> list[Chunk]: ...
+
+    def chunks(self, index: int, event: Event) -> list[Chunk]: ...
+
+
+@llama_cpp.post("/infill", response_model=wire.LlamaCppReply)
+async def infill(body: wire.InfillRequest, request: Request) -> Response:
+    """Fill in between a prefix and a suffix."""
+    served = service_of(request).registry.find(body.model)
+    planned = await asyncio.to_thread(editors.infill, body, served)
+    return await _llama_cpp(body, request, *planned)
+
+
+@llama_cpp.post("/completion", response_model=wire.LlamaCppReply)
+@llama_cpp.post("/completions", response_model=wire.LlamaCppReply)
+async def complete(body: wire.LlamaCppCompletionRequest, request: Request) -> Response:
+    """Continue a prompt."""
+    served = service_of(request).registry.find(body.model)
+    planned = await asyncio.to_thread(editors.completion, body, served)
+    return await _llama_cpp(body, request, *planned)
+
+
+async def _llama_cpp(
+    body: wire.LlamaCppOptions, request: Request, plan: Plan, fitted: editors.Fitted
+) -> Response:
+    if not plan.job.max_tokens:
+        await while_connected(request, _read_ahead(service_of(request), plan))
+    writer = LlamaCppWriter(body, plan, fitted)
+    return await respond(request, body, _chunks(plan, writer, request), writer, dialects.LLAMA_CPP)
+
+
+async def _read_ahead(service: Service, plan: Plan) -> None:
+    """Let the model read a prompt to which nothing is to be written yet."""
+    with service.house.admitted():
+        model = plan.served.model
+        for prompt in plan.prompts:
+            ids = (*prompt.tokens, *model.vocabulary.encode(prompt.text))
+            await model.logits([Query(ids)])
+
+
+@mistral.post("/v1/fim/completions", response_model=ChatReply)
+async def fim(body: wire.FimRequest, request: Request) -> Response:
+    """Fill in between a prompt and a suffix, answered like a conversation."""
+    served = service_of(request).registry.find(body.model)
+    plan, _ = await asyncio.to_thread(editors.fim, body, served)
+    writer = ChatWriter(body.model, plan.n, plan.constraint, is_scored=False)
+    return await respond(request, body, _chunks(plan, writer, request), writer)
+
+
+@ollama.post("/api/generate", response_model=wire.GenerateReply)
+async def generate(body: wire.GenerateRequest, request: Request) -> Response:
+    """Fill in, answer or continue."""
+    served = service_of(request).registry.find(_untagged(body.model))
+    plan, _ = await asyncio.to_thread(editors.generate, body, served)
+    writer = GenerateWriter(body.model)
+    return await respond(request, body, _chunks(plan, writer, request), writer, dialects.OLLAMA)
+
+
+@ollama.get("/api/tags")
+async def tags(request: Request) -> wire.Tags:
+    """The models that are served."""
+    return wire.Tags(
+        models=[
+            wire.Tag(
+                name=served.name,
+                model=served.name,
+                modified_at=datetime.fromtimestamp(served.created, UTC).isoformat(),
+                size=0,
+                digest="",
+                details=wire.TagDetails(),
+            )
+            for served in service_of(request).registry.all()
+        ]
+    )
+
+
+@ollama.get("/api/version")
+async def get_version() -> wire.Version:
+    """The server's version."""
+    return wire.Version(version=version("lipogram"))
+
+
+def _untagged(name: str) -> str:
+    """Ollama's clients may say `:latest`."""
+    return name.removesuffix(":latest")
+
+
+async def tabby_completion(body: wire.TabbyRequest, request: Request) -> Response:
+    """Tabby's completion: on OpenAI's path, told apart by its `segments`."""
+    served = service_of(request).registry.find(None)
+    plan, _ = await asyncio.to_thread(editors.tabby, body, served)
+    writer = TabbyWriter()
+    return await respond(request, body, _chunks(plan, writer, request), writer)
+
+
+@tabby.get("/v1/health")
+@tabby.post("/v1/health")
+async def tabby_health(request: Request) -> wire.TabbyHealth:
+    """What Tabby's clients ask before anything else."""
+    served = service_of(request).registry.find(None)
+    build = wire.TabbyVersion(
+        build_date="", build_timestamp="", git_sha="", git_describe=f"v{version('lipogram')}"
+    )
+    return wire.TabbyHealth(
+        model=served.name,
+        chat_model=served.name,
+        device="cpu",
+        arch=platform.machine(),
+        cpu_info="",
+        cpu_count=os.cpu_count() or 1,
+        cuda_devices=[],
+        version=build,
+    )
+
+
+async def _chunks(
+    plan: Plan, writer: EventWriter[Chunk], request: Request
+) -> AsyncGenerator[Chunk, None]:
+    """Runs a plan until its end, or until its writer wants nothing more."""
+    service = service_of(request)
+    try:
+        with service.house.admitted():
+            masker = await service.masker(plan, request.scope)
+            async with aclosing(await service.run(plan, masker)) as events:
+                for chunk in writer.begin():
+                    yield chunk
+                async for index, event in events:
+                    for chunk in writer.chunks(index, event):
+                        yield chunk
+                    if getattr(writer, "is_over", False):
+                        break
+    finally:
+        logs.note_finishes(request.scope, writer.finishes)

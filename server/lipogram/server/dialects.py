@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Coroutine
-from typing import Any, ClassVar
+from typing import Any
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -22,7 +22,10 @@ _NOT_IMPLEMENTED = 501
 class DialectRoute(JsonRoute):
     """Like JsonRoute, but what is refused is said in the dialect's words."""
 
-    shape: ClassVar[Callable[[BaseException], tuple[int, object]]]
+    @staticmethod
+    def shape(error: BaseException) -> tuple[int, object]:
+        """The status and the body for an error."""
+        raise NotImplementedError
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
@@ -39,7 +42,7 @@ class DialectRoute(JsonRoute):
 
     def _refused(self, error: BaseException) -> Response:
         response = refusal(error)
-        status, value = type(self).shape(error)
+        status, value = self.shape(error)
         headers = {
             name: text for name, text in response.headers.items() if not name.startswith("content-")
         }

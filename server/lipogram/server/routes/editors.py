@@ -22,6 +22,7 @@ from lipogram.server.serving import Service, service_of, while_connected
 from lipogram.server.translate import editors
 from lipogram.server.translate.chat_reply import ChatWriter
 from lipogram.server.translate.editor_replies import GenerateWriter, LlamaCppWriter, TabbyWriter
+from lipogram.server.translate.infilling import Fitted
 from lipogram.server.translate.plan import Plan
 from lipogram.server.wire import editors as wire
 from lipogram.server.wire.replies import ChatReply
@@ -61,7 +62,7 @@ async def complete(body: wire.LlamaCppCompletionRequest, request: Request) -> Re
 
 
 async def _llama_cpp(
-    body: wire.LlamaCppOptions, request: Request, plan: Plan, fitted: editors.Fitted
+    body: wire.LlamaCppOptions, request: Request, plan: Plan, fitted: Fitted
 ) -> Response:
     if not plan.job.max_tokens:
         await while_connected(request, _read_ahead(service_of(request), plan))

@@ -219,7 +219,7 @@ class TagDetails(Reply):
     parent_model: str = ""
     format: str = "lipogram"
     family: str = ""
-    families: list[str] = []
+    families: tuple[str, ...] = ()
     parameter_size: str = ""
     quantization_level: str = ""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -56,6 +58,39 @@ def test_a_worker_that_dies_or_takes_too_long_is_replaced() -> None:
             assert isinstance(outcome, Failed)
             assert isinstance(outcome.error, BudgetExceeded)
             assert isinstance(await workers.perform(Task(QUICK)), Compiled)
+
+    run(test)
+
+
+def test_what_a_task_leaves_behind_is_not_missing_to_the_next() -> None:
+    """With little memory, one large grammar after the other; small ones between are compiled."""
+
+    async def test() -> None:
+        made = WorkerPool(1, 20.0, 64)
+        await made.start()
+        try:
+            for index in range(4):
+                texts = [f"{index} {number} {'x' * 20}" for number in range(20_000)]
+                await made.perform(Task(Constraint(Source("choice", json.dumps(texts)))))
+                small = Constraint(Source("regex", f"[a-z]{{{index + 1}}}"))
+                assert isinstance(await made.perform(Task(small)), Compiled)
+        finally:
+            await made.close()
+
+    run(test)
+
+
+def test_a_task_is_not_blamed_for_a_worker_that_dies_meanwhile() -> None:
+    async def test() -> None:
+        async with pool(1, 20.0) as workers:
+            assert isinstance(await workers.perform(Task(QUICK)), Compiled)
+            (process,) = workers._running
+            process.send_signal(signal.SIGSTOP)
+            task = asyncio.create_task(workers.perform(Task(QUICK)))
+            await asyncio.sleep(0.2)
+            process.kill()
+            assert isinstance(await task, Compiled)
+            assert workers.lost == 1
 
     run(test)
 

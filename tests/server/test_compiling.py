@@ -63,17 +63,22 @@ def test_a_worker_that_dies_or_takes_too_long_is_replaced() -> None:
 
 
 def test_what_a_task_leaves_behind_is_not_missing_to_the_next() -> None:
-    """With little memory, one large grammar after the other; small ones between are compiled."""
+    """A worker that a hostile grammar has made large is replaced, and no other."""
+    parts = [{"pattern": f"^.*x.{{{size}}}$"} for size in range(8, 24)]
+    hostile = Constraint(Source("json_schema", json.dumps({"allOf": parts})))
 
     async def test() -> None:
-        made = WorkerPool(1, 20.0, 64)
+        made = WorkerPool(1, 20.0, 256)
         await made.start()
         try:
-            for index in range(4):
-                texts = [f"{index} {number} {'x' * 20}" for number in range(20_000)]
-                await made.perform(Task(Constraint(Source("choice", json.dumps(texts)))))
-                small = Constraint(Source("regex", f"[a-z]{{{index + 1}}}"))
-                assert isinstance(await made.perform(Task(small)), Compiled)
+            used = []
+            for constraint in (QUICK, hostile, QUICK):
+                outcome = await made.perform(Task(constraint))
+                assert isinstance(outcome, Compiled if constraint is QUICK else Failed)
+                used.append(set(made._running))
+            assert len(used[0]) == 1
+            assert not used[0] & used[1]
+            assert made.lost == 0
         finally:
             await made.close()
 

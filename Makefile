@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: serve test lint bench clean
+.PHONY: serve test lint bench fuzz load clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lipogram needs Python 3.11 or newer")'
@@ -28,5 +28,18 @@ lint: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks $(ARGS)
 
+# Schemathesis has an environment of its own: its dependencies are none of ours.
+FUZZ := .venv-fuzz
+
+$(FUZZ)/bin/st:
+	$(PYTHON) -m venv $(FUZZ)
+	$(FUZZ)/bin/python -m pip install --quiet 'schemathesis>=4.32'
+
+fuzz: $(STAMP) $(FUZZ)/bin/st
+	$(BIN)/python -m tests.fuzz --st $(FUZZ)/bin/st $(ARGS)
+
+load: $(STAMP)
+	$(BIN)/python -m tests.load $(ARGS)
+
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(FUZZ) .mypy_cache .ruff_cache .pytest_cache

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from lipogram.decoding import Autoregressive, Chunk, Job, Sampling
-from lipogram.decoding.bytes.states import ByteModel
+from lipogram.decoding.bytes.model import ByteModel
 from lipogram.decoding.models import embedded
 from lipogram.decoding.models.embedded.causal import EmbeddedCausal
 from lipogram.decoding.train import corpus

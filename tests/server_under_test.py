@@ -19,6 +19,7 @@ from lipogram.decoding.models.base import CausalModel
 from lipogram.decoding.models.table import TableModel
 from lipogram.decoding.vocabulary import Vocabulary
 from lipogram.server.app import build_app
+from lipogram.server.connections import configuration
 from lipogram.server.settings import Settings
 
 Post = Callable[..., httpx.Response]
@@ -88,9 +89,8 @@ def serving(
     models: Sequence[CausalModel], settings: Settings | None = None, until: str = "/ready"
 ) -> Iterator[str]:
     """A server on a free port, in a thread; yields its address once `until` is answered."""
-    config = uvicorn.Config(
-        build_app(settings or Settings(), models), port=0, log_level="warning", lifespan="on"
-    )
+    settings = settings or Settings()
+    config = configuration(build_app(settings, models), settings)
     server = uvicorn.Server(config)
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))

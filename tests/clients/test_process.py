@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import time
+from contextlib import ExitStack
+
+import pytest
 
 from clients.conftest import ServerProcess, started
 
@@ -42,3 +46,40 @@ def test_it_drains_when_told_to_stop() -> None:
                 text += piece
         assert b"data: [DONE]" in text
         assert running.process.wait(20) == 0
+
+
+def read_all(connection: socket.socket) -> bytes:
+    """All that still comes, until the other side closes."""
+    text = b""
+    while piece := connection.recv(65536):
+        text += piece
+    return text
+
+
+def test_everybody_inside_is_served_before_it_stops() -> None:
+    with started() as running, ExitStack() as held:
+        body = {**LONG, "max_tokens": 100, "structured_outputs": {"regex": "[a-z ]{1,400}"}}
+        streams = [held.enter_context(running.connect(body)) for _ in range(8)]
+        for stream in streams:
+            assert stream.recv(100)
+        running.process.terminate()
+        time.sleep(0.3)
+        with pytest.raises(ConnectionError):
+            running.connect({})
+        for stream in streams:
+            assert b"data: [DONE]" in read_all(stream)
+        assert running.process.wait(20) == 0
+
+
+def test_who_takes_longer_than_the_drain_is_cut_off() -> None:
+    with started("--drain-seconds", "1") as running:
+        with running.connect({**LONG, "max_tokens": 1900, "n": 8}) as stream:
+            assert stream.recv(100)
+            started_s = time.monotonic()
+            running.process.terminate()
+            text = read_all(stream)
+        assert b"data: [DONE]" not in text
+        assert running.process.wait(20) == 0
+        assert time.monotonic() - started_s < 8
+        lines = [json.loads(line) for line in running.log if '"path": "/v1/completions"' in line]
+        assert len(lines) == 1

@@ -13,8 +13,9 @@ from tokenizers import Tokenizer, models, trainers
 from conformance import datasets
 from laws.tokenizing import ignoring_merges, trained, with_added
 from lipogram.decoding import Unspellable, Vocabulary
+from lipogram.decoding.bytes.model import ByteModel
 from lipogram.decoding.bytes.segmentation import Merging, Reencoding, unfinished
-from lipogram.decoding.bytes.states import ByteModel, ByteState
+from lipogram.decoding.bytes.states import ByteState
 from lipogram.decoding.models import embedded
 from lipogram.decoding.models.base import Logits, Query
 from lipogram.decoding.models.table import TableModel

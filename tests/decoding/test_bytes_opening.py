@@ -21,7 +21,7 @@ from lipogram.decoding import (
     UnsupportedJob,
     Vocabulary,
 )
-from lipogram.decoding.bytes.states import ByteModel
+from lipogram.decoding.bytes.model import ByteModel
 from lipogram.decoding.models import embedded
 from lipogram.decoding.models.base import Logits, Query
 from lipogram.decoding.models.embedded.causal import EmbeddedCausal

@@ -67,7 +67,7 @@ def test_greedy_texts_are_accepted(grammar, verdicts):
         assert automaton.accepts(text.encode()) == (verdict == "member"), text
 
 
-def _random_grammar(chance):
+def overlapping_terminals(chance):
     """Terminals that overlap in every way, without left recursion, with ignored text or not."""
     symbols = ['"a"', '"b"', '"ab"', *"ABCD"]
     names = ["start", "x", "y"]
@@ -90,9 +90,9 @@ def _random_grammar(chance):
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_random_grammars_are_munched(seed):
+def testoverlapping_terminalss_are_munched(seed):
     chance = random.Random(seed)
-    text = _random_grammar(chance)
+    text = overlapping_terminals(chance)
     munched = frozenset(chance.sample("ABCD", 2))
     options = chance.choice([{"lexing": "greedy"}, {"munch": munched}])
     grammar = lark.parse(text, **options)
@@ -108,7 +108,7 @@ def test_masks_are_munched():
     vocabulary = Vocabulary.from_tokens([b"", *(t.encode() for t in tokens)], eos_ids=(0,))
     for seed in cases(20):
         chance = random.Random(seed)
-        grammar = lark.parse(_random_grammar(chance), lexing="greedy")
+        grammar = lark.parse(overlapping_terminals(chance), lexing="greedy")
         masker = Masker(compile(grammar), vocabulary)
         state, judge, text = masker.start(), Munch(grammar), b""
         for _ in range(3):
@@ -125,7 +125,7 @@ def test_greedy_is_a_subset():
     """What is munched is a member without munch, too."""
     kept = 0
     for seed in range(40):
-        text = _random_grammar(random.Random(seed))
+        text = overlapping_terminals(random.Random(seed))
         judge, exact = Munch(lark.parse(text, lexing="greedy")), compile(lark.parse(text))
         for letters in itertools.product("ab", repeat=4):
             member = "".join(letters).encode()

@@ -239,3 +239,23 @@ def test_ambiguity_meets_a_budget() -> None:
     automaton = compile(ir.Grammar({"s": body}, "s"), budget=Budget(max_bytes=8 << 20))
     with pytest.raises(BudgetExceeded, match="MiB"):
         automaton.accepts(b"a" * 900)
+
+
+@pytest.mark.parametrize("most", range(2, 9))
+@pytest.mark.parametrize("tail", [b"", b"b", b"aa"])
+def test_counts_that_a_token_can_or_cannot_exhaust(most: int, tail: bytes) -> None:
+    """Limits below, at and above the longest token; all are asked in one vocabulary's memory."""
+    tokens = [b"", *(b"a" * count for count in range(1, 6)), b"aab", b"b", b"ab"]
+    vocabulary = Vocabulary.from_tokens(tokens, eos_ids=(EOS,))
+    for least in (0, 1, most):
+        counted = ir.Repeat(ir.Literal(b"a"), least, most)
+        masker = Masker(
+            compile(ir.Grammar({"s": ir.sequence(counted, ir.Literal(tail))}, "s")), vocabulary
+        )
+        members = {b"a" * count + tail for count in range(least, most + 1)}
+        prefixes = {member[:end] for member in members for end in range(len(member) + 1)}
+        for prefix in prefixes:
+            state = masker.automaton.walk(masker.start(), prefix)
+            assert state is not None
+            expected = {id for id, text in enumerate(tokens) if text and prefix + text in prefixes}
+            assert allowed(masker, state) == expected | ({EOS} if prefix in members else set())

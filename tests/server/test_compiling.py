@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -15,6 +17,7 @@ from lipogram.server.compile_messages import Compiled, Failed, Task
 from lipogram.server.compiling import Compiler
 from lipogram.server.constraints import Call, Constraint, Source
 from lipogram.server.errors import GrammarRejected
+from lipogram.server.metrics import Metrics
 from lipogram.server.settings import Settings
 from lipogram.server.workers import WorkerPool
 from server_under_test import vocabulary
@@ -59,6 +62,44 @@ def test_a_worker_that_dies_or_takes_too_long_is_replaced() -> None:
     run(test)
 
 
+def test_what_a_task_leaves_behind_is_not_missing_to_the_next() -> None:
+    """A worker that a hostile grammar has made large is replaced, and no other."""
+    parts = [{"pattern": f"^.*x.{{{size}}}$"} for size in range(8, 24)]
+    hostile = Constraint(Source("json_schema", json.dumps({"allOf": parts})))
+
+    async def test() -> None:
+        made = WorkerPool(1, 20.0, 256)
+        await made.start()
+        try:
+            used = []
+            for constraint in (QUICK, hostile, QUICK):
+                outcome = await made.perform(Task(constraint))
+                assert isinstance(outcome, Compiled if constraint is QUICK else Failed)
+                used.append(set(made._running))
+            assert len(used[0]) == 1
+            assert not used[0] & used[1]
+            assert made.lost == 0
+        finally:
+            await made.close()
+
+    run(test)
+
+
+def test_a_task_is_not_blamed_for_a_worker_that_dies_meanwhile() -> None:
+    async def test() -> None:
+        async with pool(1, 20.0) as workers:
+            assert isinstance(await workers.perform(Task(QUICK)), Compiled)
+            (process,) = workers._running
+            process.send_signal(signal.SIGSTOP)
+            task = asyncio.create_task(workers.perform(Task(QUICK)))
+            await asyncio.sleep(0.2)
+            process.kill()
+            assert isinstance(await task, Compiled)
+            assert workers.lost == 1
+
+    run(test)
+
+
 def test_closing_ends_a_worker_at_work() -> None:
     async def test() -> None:
         async with pool(1, 60.0) as workers:
@@ -86,7 +127,7 @@ def test_a_rule_is_compiled_once_and_a_refusal_names_its_source() -> None:
             assert isinstance(caught.value.error, GrammarError)
 
     async def test() -> None:
-        compiler = Compiler(Settings(compile_workers=1))
+        compiler = Compiler(Settings(compile_workers=1), Metrics())
         await compiler.start()
         try:
             tokens = vocabulary()

@@ -1,6 +1,9 @@
 """Decoding knows tokens and scores: jobs in, events out, whatever the model and the rule."""
 
 from lipogram.decoding.autoregressive import Autoregressive, Drafter
+from lipogram.decoding.bytes.heads import Cover
+from lipogram.decoding.bytes.model import ByteModel
+from lipogram.decoding.bytes.states import ByteState, laws
 from lipogram.decoding.errors import (
     BackendFailed,
     BudgetTooSmall,
@@ -20,8 +23,11 @@ __all__ = [
     "Autoregressive",
     "BackendFailed",
     "BudgetTooSmall",
+    "ByteModel",
+    "ByteState",
     "Chunk",
     "ContextTooLong",
+    "Cover",
     "DeadEnd",
     "DecodingError",
     "Drafter",
@@ -37,4 +43,5 @@ __all__ = [
     "UnsupportedTokenizer",
     "Usage",
     "Vocabulary",
+    "laws",
 ]

@@ -123,8 +123,8 @@ class FillInMiddle:
     def ends(self) -> frozenset[int]:
         """Special tokens that end a middle, beside those that end any text."""
         family, specials = self.family, self._vocabulary.specials
-        names = (*family.sentinels, *family.marks, family.repository, family.file)
-        return frozenset(specials[name] for name in names if name in specials)
+        names = {*family.sentinels, *family.marks, family.repository, family.file}
+        return frozenset(id for name, id in specials.items() if name in names)
 
     def prompt(
         self,

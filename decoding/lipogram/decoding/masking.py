@@ -9,7 +9,8 @@ bytes reach and no further. States at different depths, of different requests, s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from lipogram.grammars import (
     special_tokens,
     warming,
 )
+from lipogram.grammars.munched import MunchedMiddle
 
 _CACHE_BYTES = 64 << 20
 _MASK_S = 0.5  # of work for one mask: everybody else waits meanwhile
@@ -35,7 +37,14 @@ class Masker:
     tokens, texts with their mark, which is no UTF-8, are not allowed.
     """
 
-    def __init__(self, automaton: Automaton, vocabulary: Vocabulary) -> None:
+    def __init__(
+        self,
+        automaton: Automaton,
+        vocabulary: Vocabulary,
+        on_made: Callable[[float], None] | None = None,
+    ) -> None:
+        """`on_made` is told the seconds that each mask took which was not there already."""
+        self._on_made = on_made
         self.automaton = automaton
         self.vocabulary = vocabulary
         self.has_specials = special_tokens.occur(automaton.grammar)
@@ -46,11 +55,16 @@ class Masker:
         for token in vocabulary.eos_ids:
             self._eos[token >> 5] |= np.uint32(1 << (token & 31)).astype(np.int32)
         self._by_state: dict[State, NDArray[np.int32]] = {}
+        self._sides: tuple[Masker, ...] = ()
+        if isinstance(automaton, MunchedMiddle):
+            sides = automaton.munched, automaton.quotient
+            self._sides = tuple(Masker(side, vocabulary) for side in sides)
 
     @property
     def size_bytes(self) -> int:
         """Roughly the memory that the masker holds now, without the automaton's."""
-        return (4 * self._words + 200) * len(self._by_state)
+        own = (4 * self._words + 200) * len(self._by_state)
+        return own + sum(side.size_bytes for side in self._sides)
 
     def start(self) -> State:
         """The state before the first token."""
@@ -103,7 +117,10 @@ class Masker:
     def _made(self, state: State) -> NDArray[np.int32]:
         if self.size_bytes > _CACHE_BYTES:
             self._by_state = {}
+        started_s = time.perf_counter()
         automaton, reaches = self.automaton, self._reaches
+        if isinstance(automaton, MunchedMiddle):
+            return self._common(automaton, state)
         mask = np.empty(self._words, np.int32)
         with reaches.lock, automaton.working("one mask of the grammar", _MASK_S):
             is_complete = write_mask(
@@ -113,6 +130,20 @@ class Masker:
             mask &= self.vocabulary.unmarked
         if is_complete:
             mask |= self._eos
+        mask.flags.writeable = False
+        if self._on_made is not None:
+            self._on_made(time.perf_counter() - started_s)
+        return mask
+
+    def _common(self, automaton: MunchedMiddle, state: State) -> NDArray[np.int32]:
+        """What the masks of both sides allow, and end-of-sequence where the pair is complete."""
+        masks = zip(self._sides, automaton.sides(state), strict=True)
+        first, second = (side.mask(own) & ~self._eos for side, own in masks)
+        mask: NDArray[np.int32] = first & second
+        is_complete = automaton.is_complete(state)
+        for token in self.vocabulary.eos_ids:
+            if is_complete or self.walk(state, token) is not None:
+                mask[token >> 5] |= np.uint32(1 << (token & 31)).astype(np.int32)
         mask.flags.writeable = False
         return mask
 
@@ -126,8 +157,9 @@ def fill_batch(requests: Sequence[tuple[Masker, State]], out: NDArray[np.int32])
 def warm_up(vocabulary: Vocabulary) -> None:
     """Make what masks of the vocabulary share, so that no request waits for it.
 
-    Cost: the vocabulary's tries and masks of what schemas ask for most, together a second for
-    100,000 tokens; on the first start ever, compiling the engine's kernels.
+    Cost: the vocabulary's tries, the shapes of its tokens and masks of what schemas ask for most,
+    together two seconds for 100,000 tokens; on the first start ever, compiling the engine's
+    kernels.
     """
     for automaton in warming.warm_up():
         masker = Masker(automaton, vocabulary)
@@ -135,6 +167,7 @@ def warm_up(vocabulary: Vocabulary) -> None:
         assert state is not None  # the warm-up was there
         masker.mask(state)
     vocabulary.spell(b"")
+    vocabulary.segmentation.writes_each((), vocabulary.lexicon.ids[:1])
     for automaton, text in warming.common():
         masker = Masker(automaton, vocabulary)
         for end in range(len(text) + 1):

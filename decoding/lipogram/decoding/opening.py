@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from lipogram.decoding import sampling
 from lipogram.decoding.bytes.leaves import Judge, Leaves, Weights, log_sum
 from lipogram.decoding.bytes.lexicon import NO_BYTE
-from lipogram.decoding.bytes.states import ByteModel
+from lipogram.decoding.bytes.model import ByteModel
 from lipogram.decoding.closing import fits
 from lipogram.decoding.errors import ContextTooLong
 from lipogram.decoding.events import ScoredToken

@@ -7,16 +7,17 @@ compiled engine: its memory, its budgets, its lock.
 
 from __future__ import annotations
 
-import ctypes
 import secrets
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from lipogram.grammars import ir
+from lipogram.grammars import ir, special_tokens
+from lipogram.grammars.arrays import view
 from lipogram.grammars.engine import exits
 from lipogram.grammars.engine.coding import Coder
 from lipogram.grammars.engine.layout import (
@@ -39,10 +40,17 @@ from lipogram.grammars.engine.layout import (
     STATE_COUNT,
     STATES,
 )
-from lipogram.grammars.engine.memory import FUEL, HELD_BYTES, Memory, capacity, new_memory
+from lipogram.grammars.engine.memory import FUEL, HELD_BYTES, new_memory
 from lipogram.grammars.engine.settling import begin
 from lipogram.grammars.engine.states import row_of
-from lipogram.grammars.errors import BudgetExceeded, EmptyLanguage
+from lipogram.grammars.errors import (
+    BudgetExceeded,
+    EmptyLanguage,
+    NoMiddle,
+    PrefixMismatch,
+    SuffixMismatch,
+)
+from lipogram.grammars.quotient import Quotients
 
 State = int
 
@@ -72,6 +80,7 @@ class Budget:
     max_shortest_bytes: int = 1 << 20
     max_compile_s: float = 0.5
     max_step_s: float = 1.0  # for one state's successors: servers expand between requests' steps
+    max_read_s: float = 2.0  # for reading a prefix or a suffix that is given
 
 
 def compile(grammar: ir.Grammar, *, budget: Budget | None = None) -> Automaton:
@@ -89,14 +98,20 @@ class Automaton:
     Equal states have equal futures.
     """
 
-    def __init__(self, grammar: ir.Grammar, budget: Budget) -> None:
+    max_tried_bytes = 20_000  # before a search for a completion gives up: about 0.1 s
+
+    def __init__(self, grammar: ir.Grammar, budget: Budget, prefix: bytes = b"") -> None:
+        """The automaton of what completes `prefix`."""
         if len(grammar.rules) > budget.max_rules:
             raise BudgetExceeded(f"the grammar has more than {budget.max_rules} rules")
         self.grammar = grammar
         self.report = grammar.report
         self.lock = threading.RLock()
         self._budget = budget
+        self._prefix = b""
+        self._quotients = Quotients(grammar, partial(Automaton, budget=budget))
         coder = Coder(grammar, budget.max_depth)
+        self.runs = coder.runs
         pages = _PAGES if budget.max_bytes >= sum(_PAGES.values()) else None
         memory = self.memory = new_memory(budget.max_bytes, pages)
         memory[MAX_NODES], memory[MAX_STATES] = budget.max_nodes, budget.max_states
@@ -110,11 +125,13 @@ class Automaton:
             raise self._exceeded("the grammar takes too long to compile") from None
         if self._start == 0:
             raise EmptyLanguage("no text satisfies the grammar")
-        self._check_shortest(self.shortest_length(self._start))
         self._look()
+        if prefix:
+            self._start, self._prefix = self.after(prefix), prefix
+        self._check_shortest(self.shortest_length(self._start))
 
-    def __reduce__(self) -> tuple[type[Automaton], tuple[ir.Grammar, Budget]]:
-        return Automaton, (self.grammar, self._budget)
+    def __reduce__(self) -> tuple[type[Automaton], tuple[ir.Grammar, Budget, bytes]]:
+        return Automaton, (self.grammar, self._budget, self._prefix)
 
     def __len__(self) -> int:
         """The number of states made so far."""
@@ -125,7 +142,8 @@ class Automaton:
         """Roughly the memory that the automaton holds now."""
         memory = self.memory
         rows, nodes, edges = memory[ROW_COUNT], memory[NODE_COUNT], memory[EDGE_COUNT]
-        return int(memory[HELD_BYTES] + 1024 * rows + 80 * nodes + 8 * edges + 40 * len(self))
+        own = int(memory[HELD_BYTES] + 1024 * rows + 80 * nodes + 8 * edges + 40 * len(self))
+        return own + self._quotients.size_bytes
 
     @property
     def is_worn(self) -> bool:
@@ -214,6 +232,92 @@ class Automaton:
         with self.working():
             return exits.shortest_length(self.memory, state)
 
+    def between(self, prefix: bytes, suffix: bytes) -> Automaton:
+        """The automaton of { w : prefix + w + suffix is a member }.
+
+        Automata of the same suffix share their states. Prefix and suffix are text, which no special
+        token matches. Cost: one run over each of the two, and compiling the grammar again where the
+        suffix is new.
+        Raises PrefixMismatch, SuffixMismatch, NoMiddle, BudgetExceeded.
+        """
+        self._refuse_marks(prefix, suffix)
+        try:
+            quotient = self._quotients.before(suffix) if suffix else self
+        except SuffixMismatch:
+            self.after(prefix)  # which, if it cannot, is to be said first
+            raise
+        own = self._prefix if suffix else b""
+        state, fitting = quotient.read(quotient.start(), own + prefix, "the prefix")
+        if state is None:
+            self.after(prefix)
+            if fitting < len(own):
+                raise SuffixMismatch("no text of the grammar ends with the suffix", 0)
+            raise NoMiddle(
+                "no text of the grammar both begins with the prefix and ends with the suffix: "
+                f"only the first {fitting - len(own)} of {len(prefix)} bytes of the prefix go with "
+                "this suffix",
+                fitting - len(own),
+            )
+        self._check_shortest(quotient.shortest_length(state))
+        if suffix and self.grammar.lexemes:
+            from lipogram.grammars.munched import MunchedMiddle
+
+            return MunchedMiddle(self, prefix, suffix, (quotient, state))
+        return quotient._from(state, prefix)
+
+    def read(self, state: State, text: bytes, what: str) -> tuple[State | None, int]:
+        """The state after all bytes of `text`, or None; and how many of them fit.
+
+        Unlike `walk` it is bounded as a whole: BudgetExceeded where `what` takes too long to read.
+        """
+        left = self._budget.max_read_s
+        row_of_state, rows = self._row_of, self._rows
+        for position, byte in enumerate(text):
+            try:
+                successor = rows[(row_of_state[state] >> 1 << 8) + byte]
+            except IndexError:
+                successor = 0
+            if not successor:
+                with self.working(f"reading {what}", left):
+                    row = row_of(self.memory, state)
+                    left = self.memory[FUEL] / _WORK_PER_S
+                    self._look()
+                row_of_state, rows = self._row_of, self._rows
+                successor = rows[(row >> 1 << 8) + byte]
+                if not successor:
+                    return None, position
+            state = successor
+        return state, len(text)
+
+    def after(self, prefix: bytes) -> State:
+        """The state after a prefix that is given. Raises PrefixMismatch, BudgetExceeded."""
+        state, fitting = self.read(self._start, prefix, "the prefix")
+        if state is None:
+            raise PrefixMismatch(
+                "no text of the grammar begins with the prefix: "
+                f"its first {fitting} of {len(prefix)} bytes do, but not before "
+                f"{prefix[fitting : fitting + 1]!r}",
+                fitting,
+            )
+        return state
+
+    def _refuse_marks(self, prefix: bytes, suffix: bytes) -> None:
+        """A special token is spelled by bytes, which are not to be taken for it."""
+        mark = special_tokens.MARK
+        if (mark in prefix or mark in suffix) and special_tokens.occur(self.grammar):
+            if mark in prefix:
+                message = "expected text before the middle, found the byte 0xFF of special tokens"
+                raise PrefixMismatch(message, prefix.find(mark))
+            message = "expected text behind the middle, found the byte 0xFF of special tokens"
+            raise SuffixMismatch(message, len(suffix) - 1 - suffix.rfind(mark))
+
+    def _from(self, state: State, prefix: bytes) -> Automaton:
+        """The same automaton with another start, which is after the prefix."""
+        other = object.__new__(Automaton)
+        other.__dict__.update(self.__dict__)
+        other._start, other._prefix = state, self._prefix + prefix
+        return other
+
     @contextmanager
     def working(self, what: str = "one step", seconds: float | None = None) -> Iterator[None]:
         """Hold the lock, with so much work allowed, by default that of one step.
@@ -240,7 +344,7 @@ class Automaton:
         memory = self.memory
         if self._seen != (memory[ROW_OF], memory[ROWS]):
             self._seen = (int(memory[ROW_OF]), int(memory[ROWS]))
-            self._row_of, self._rows = _view(memory, ROW_OF), _view(memory, ROWS)
+            self._row_of, self._rows = view(memory, ROW_OF), view(memory, ROWS)
 
     def _check_shortest(self, length: int) -> None:
         if length > self._budget.max_shortest_bytes:
@@ -258,10 +362,3 @@ class Automaton:
         if memory[ROW_COUNT] > budget.max_states or len(self) >= 8 * budget.max_states:
             return BudgetExceeded(f"the grammar needs more than {budget.max_states} states")
         return BudgetExceeded(f"the grammar needs more than {budget.max_bytes >> 20} MiB")
-
-
-def _view(memory: Memory, array: int) -> memoryview:
-    """An array of 32-bit integers as it is now; valid as long as the memory."""
-    count = capacity(memory, array) // 4
-    integers = (ctypes.c_int32 * count).from_address(int(memory[array]))
-    return memoryview(integers).cast("B").cast("i")

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from heapq import heappop, heappush
-from typing import Final
 
 from lipogram.grammars.automaton import Automaton, State
-
-# Bytes tried before a search gives up: a tenth of a second or so.
-_LIMIT: Final = 20_000
 
 
 def completion(automaton: Automaton, state: State) -> bytes | None:
@@ -22,7 +18,7 @@ def completion(automaton: Automaton, state: State) -> bytes | None:
     waiting = [(automaton.shortest_length(state), 0, b"", state)]
     seen = {state}
     tried = 0
-    while waiting and tried < _LIMIT:
+    while waiting and tried < automaton.max_tried_bytes:
         _, _, text, current = heappop(waiting)
         if automaton.is_complete(current):
             return text

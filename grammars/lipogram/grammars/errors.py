@@ -4,10 +4,15 @@ Error
 ├── GrammarError          the client's grammar cannot be used; says where and what was expected
 │   ├── Unsupported       well formed, but asks for something that is not compiled
 │   ├── EmptyLanguage     no text at all satisfies it
-│   └── BudgetExceeded    it would take more states, bytes, nesting or seconds than allowed
+│   ├── BudgetExceeded    it would take more states, bytes, nesting or seconds than allowed
+│   └── NoMiddle          no text between this prefix and this suffix makes a member
+│       ├── PrefixMismatch    no member begins with the prefix
+│       └── SuffixMismatch    no member ends with the suffix
 ├── DecodingError         (decoding) see lipogram.decoding.errors
 └── RequestError          (server) see lipogram.server.errors
 """
+
+from __future__ import annotations
 
 
 class Error(Exception):
@@ -55,3 +60,25 @@ class EmptyLanguage(GrammarError):
 
 class BudgetExceeded(GrammarError):
     """Using the grammar would exceed a budget of states, bytes, nesting or seconds."""
+
+
+class NoMiddle(GrammarError):
+    """Some members begin with the prefix and some end with the suffix, but none does both.
+
+    `fitting_bytes` says how many of the first bytes of the prefix go with the whole suffix.
+    """
+
+    def __init__(self, message: str, fitting_bytes: int) -> None:
+        super().__init__(message)
+        self.fitting_bytes = fitting_bytes
+
+    def __reduce__(self) -> tuple[type[NoMiddle], tuple[str, int]]:
+        return type(self), (self.message, self.fitting_bytes)
+
+
+class PrefixMismatch(NoMiddle):
+    """No member begins with the prefix; its first `fitting_bytes` bytes begin one."""
+
+
+class SuffixMismatch(NoMiddle):
+    """No member ends with the suffix; its last `fitting_bytes` bytes end one."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -15,18 +14,17 @@ from lipogram.decoding.models.base import CausalModel
 from lipogram.grammars.errors import Error
 from lipogram.server import errors
 from lipogram.server.access import Access, KeyRing, refusal
+from lipogram.server.document import DocumentedApp
 from lipogram.server.logs import RequestLog
+from lipogram.server.metrics import Metrics
 from lipogram.server.registry import Registry
 from lipogram.server.routes import chat, completions, editors, grammars, health, models, tokens
 from lipogram.server.serving import ClientGone, Service
 from lipogram.server.settings import Settings
+from lipogram.server.tracing import Traces, provider
 from lipogram.server.validation import invalid
-from lipogram.server.wire.common import ErrorReply
 
 _CLIENT_GONE = 499
-_REFUSALS: dict[int | str, dict[str, Any]] = {
-    "default": {"model": ErrorReply, "description": "An error: `docs/http.md` lists them"}
-}
 
 
 def build_app(settings: Settings, served: Sequence[CausalModel]) -> FastAPI:
@@ -41,7 +39,7 @@ def build_app(settings: Settings, served: Sequence[CausalModel]) -> FastAPI:
         yield
         await service.compiler.close()
 
-    app = FastAPI(
+    app = DocumentedApp(
         title="lipogram",
         summary="Text that obeys a JSON Schema, regex or grammar, over OpenAI's API",
         lifespan=lifespan,
@@ -50,7 +48,7 @@ def build_app(settings: Settings, served: Sequence[CausalModel]) -> FastAPI:
     app.state.settings = settings
     app.state.service = service
     for family in (models, completions, chat, grammars, tokens, health):
-        app.include_router(family.router, responses=_REFUSALS)
+        app.include_router(family.router)
     for router in (editors.llama_cpp, editors.mistral, editors.ollama, editors.tabby):
         app.include_router(router)
     app.add_exception_handler(Error, _refuse)
@@ -58,9 +56,16 @@ def build_app(settings: Settings, served: Sequence[CausalModel]) -> FastAPI:
     app.add_exception_handler(HTTPException, _refuse_route)
     app.add_exception_handler(ClientGone, _nobody)
     app.add_exception_handler(Exception, _refuse)
-    app.add_middleware(Access, keys=KeyRing(settings.api_keys))
-    app.add_middleware(RequestLog)
+    _surround(app, settings, service.metrics)
     return app
+
+
+def _surround(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
+    """Adds what every request goes through, from the inside out."""
+    app.add_middleware(Access, keys=KeyRing(settings.api_keys), metrics=metrics)
+    if settings.otlp_traces_endpoint:
+        app.add_middleware(Traces, provider=provider(settings.otlp_traces_endpoint))
+    app.add_middleware(RequestLog, metrics=metrics)
 
 
 async def _refuse(request: Request, error: Exception) -> Response:

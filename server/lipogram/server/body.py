@@ -13,7 +13,7 @@ import numpy as np
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from lipogram.server.errors import BodyTooLarge, InvalidRequest, UnsupportedMedia
+from lipogram.server.errors import BodyTooLarge, BodyTooSlow, InvalidRequest, UnsupportedMedia
 
 # A string, or what is left of one that never ends: always matches, so a scan is linear.
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
@@ -52,8 +52,8 @@ async def read(request: Request) -> object:
     """The body as a JSON value.
 
     Raises UnsupportedMedia, BodyTooLarge (after discarding the rest, so that the client can read
-    the answer), and InvalidRequest for what is not JSON. Duplicate keys, numbers that are not
-    finite and unpaired surrogates are refused.
+    the answer), BodyTooSlow, and InvalidRequest for what is not JSON. Duplicate keys, numbers that
+    are not finite and unpaired surrogates are refused.
     """
     settings = request.app.state.settings
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -63,7 +63,11 @@ async def read(request: Request) -> object:
         raise UnsupportedMedia(
             f"expected the header 'Content-Type: application/json', found {media or 'none'!r}"
         )
-    data = await _bounded(request, settings.max_body_bytes)
+    try:
+        async with asyncio.timeout(settings.body_seconds):
+            data = await _bounded(request, settings.max_body_bytes)
+    except TimeoutError:
+        raise BodyTooSlow(f"the body did not arrive within {settings.body_seconds:g} s") from None
     if len(data) > _LARGE_BYTES:
         return await asyncio.to_thread(parse, data, settings.max_nesting)
     return parse(data, settings.max_nesting)

@@ -22,6 +22,7 @@ class ByteCache(Generic[Key, Value]):
         self._values: OrderedDict[Key, Value] = OrderedDict()
         self._weights: dict[Key, int] = {}
         self._total = 0
+        self.evictions = 0
 
     def __len__(self) -> int:
         return len(self._values)
@@ -52,4 +53,5 @@ class ByteCache(Generic[Key, Value]):
         self._values.move_to_end(key)
         while self._total > self._limit:
             oldest, _ = self._values.popitem(last=False)
+            self.evictions += 1
             self._total -= self._weights.pop(oldest)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from lipogram.grammars.errors import Error
-from lipogram.server.commands import check, generate, serve, train
+from lipogram.server.commands import check, generate, key, serve, train
 
 _EXAMPLES = """\
 examples:
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--version", action="version", version=version("lipogram"))
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (serve, generate, check, train):
+    for command in (serve, generate, check, key, train):
         command.add(subparsers)
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:

@@ -42,6 +42,14 @@ class Failed:
     source: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A worker's answer; `is_worn`: it has grown so much that it should do no other task."""
+
+    outcome: Compiled | Failed
+    is_worn: bool
+
+
 def encode(message: object) -> bytes:
     """A message as it is sent."""
     data = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)

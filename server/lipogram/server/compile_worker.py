@@ -21,6 +21,7 @@ from lipogram.server.compile_messages import (
     HEADER_BYTES,
     Compiled,
     Failed,
+    Reply,
     Task,
     decode,
     encode,
@@ -37,6 +38,9 @@ _FIRST_TASKS = (
 _EXPLORING_SECONDS = 0.05
 _EXPLORED_PATHS = 4
 _EXPLORED_BYTES = 64
+
+# What a task leaves behind must not be missing to the next: a worker ends at a quarter.
+_WORN_SHARE = 4
 
 
 def perform(task: Task) -> Compiled | Failed:
@@ -78,11 +82,18 @@ def limit_memory(mebibytes: int) -> None:
     try:
         import resource
 
-        with open("/proc/self/statm") as statm:
-            used = int(statm.read().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (used + (mebibytes << 20),) * 2)
+        resource.setrlimit(resource.RLIMIT_AS, (address_bytes() + (mebibytes << 20),) * 2)
     except (ImportError, OSError, ValueError):
         return
+
+
+def address_bytes() -> int:
+    """The address space of this process, 0 where the system does not tell."""
+    try:
+        with open("/proc/self/statm") as statm:
+            return int(statm.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
 
 
 def _receive(stream: BinaryIO) -> Task | None:
@@ -95,13 +106,16 @@ def _receive(stream: BinaryIO) -> Task | None:
     return task
 
 
-def _answer(task: Task) -> bytes:
+def _answer(task: Task, worn_bytes: int) -> bytes:
+    """The reply to a task; with more address space than `worn_bytes` it is the last."""
     try:
-        return encode(perform(task))
+        outcome = perform(task)
+        return encode(Reply(outcome, address_bytes() > worn_bytes))
     except RecursionError:
-        return encode(Failed(BudgetExceeded("the grammar is nested too deeply")))
+        return encode(Reply(Failed(BudgetExceeded("the grammar is nested too deeply")), True))
     except MemoryError:
-        return encode(Failed(BudgetExceeded("the grammar needs more memory than allowed")))
+        failed = Failed(BudgetExceeded("the grammar needs more memory than allowed"))
+        return encode(Reply(failed, True))
 
 
 def main() -> None:
@@ -117,12 +131,13 @@ def main() -> None:
     warm_up()
     for first in _FIRST_TASKS:
         perform(first)
+    worn_bytes = address_bytes() + (mebibytes << 20) // _WORN_SHARE
     limit_memory(mebibytes)
     output.write(encode("ready"))
     output.flush()
     while (task := _receive(sys.stdin.buffer)) is not None:
         signal.setitimer(signal.ITIMER_REAL, seconds)
-        answer = _answer(task)
+        answer = _answer(task, worn_bytes)
         signal.setitimer(signal.ITIMER_REAL, 0)
         output.write(answer)
         output.flush()

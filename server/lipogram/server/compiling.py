@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 
 from lipogram.decoding.masking import Masker
@@ -13,6 +14,7 @@ from lipogram.server.cache import ByteCache
 from lipogram.server.compile_messages import Compiled, Failed, Task
 from lipogram.server.constraints import Constraint
 from lipogram.server.errors import GrammarRejected
+from lipogram.server.metrics import Metrics
 from lipogram.server.settings import Settings
 from lipogram.server.workers import WorkerPool
 
@@ -37,7 +39,8 @@ class Compiler:
     and it goes on when one of them leaves.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self._metrics = metrics
         self._pool = WorkerPool(
             settings.compile_workers, settings.compile_seconds, settings.compile_mib
         )
@@ -50,6 +53,26 @@ class Compiler:
     def ready(self) -> bool:
         """Whether a worker is up."""
         return self._pool.ready
+
+    @property
+    def cache_bytes(self) -> int:
+        """What all kept rules weigh."""
+        return self._rules.bytes
+
+    @property
+    def cache_evictions(self) -> int:
+        """Rules that had to make room."""
+        return self._rules.evictions
+
+    @property
+    def workers_lost(self) -> int:
+        """Workers that were killed or died."""
+        return self._pool.lost
+
+    @property
+    def workers_idle(self) -> int:
+        """Workers that wait for a grammar."""
+        return self._pool.idle
 
     async def start(self) -> None:
         """Begins to start the workers."""
@@ -68,7 +91,9 @@ class Compiler:
         """
         key = (constraint, id(vocabulary))
         rule = self._rules.get(key)
+        self._metrics.cache_queries.add()
         if rule is not None and not rule.masker.automaton.is_worn:
+            self._metrics.cache_hits.add()
             return rule
         task = self._under_way.get(key)
         if task is None:
@@ -88,11 +113,15 @@ class Compiler:
     async def _make(self, key: Key, vocabulary: Vocabulary) -> Rule:
         compiled = await self._proved(Task(key[0], key_order=self._key_order))
         try:
-            rule = await asyncio.to_thread(_build, compiled, vocabulary)
+            rule = await asyncio.to_thread(self._build, compiled, vocabulary)
         except GrammarError as error:
             raise GrammarRejected(error, key[0].sources[0].param) from error
         self._rules.put(key, rule)
         return rule
+
+    def _build(self, compiled: Compiled, vocabulary: Vocabulary) -> Rule:
+        automaton = compile_grammar(compiled.grammar)
+        return Rule(Masker(automaton, vocabulary, self._metrics.mask_time.observe), compiled.syntax)
 
     def _finished(self, key: Key, task: asyncio.Task[Rule]) -> None:
         self._under_way.pop(key, None)
@@ -103,16 +132,15 @@ class Compiler:
         constraint = task.constraint
         outcome: Compiled | Failed | None = self._refusals.get(constraint)
         if outcome is None:
+            started_s = time.perf_counter()
             outcome = await self._pool.perform(task)
+            what = "compiled" if isinstance(outcome, Compiled) else "refused"
+            self._metrics.compile_time.observe(time.perf_counter() - started_s, what)
         if isinstance(outcome, Compiled):
             return outcome
         self._refusals.put(constraint, outcome)
         param = constraint.sources[outcome.source].param
         raise GrammarRejected(outcome.error, param)
-
-
-def _build(compiled: Compiled, vocabulary: Vocabulary) -> Rule:
-    return Rule(Masker(compile_grammar(compiled.grammar), vocabulary), compiled.syntax)
 
 
 def _rule_bytes(rule: Rule) -> int:

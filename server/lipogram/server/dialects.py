@@ -24,9 +24,9 @@ class DialectRoute(JsonRoute):
     """Like JsonRoute, but what is refused is said in the dialect's words."""
 
     @staticmethod
-    @abstractmethod
     def shape(error: BaseException) -> tuple[int, object]:
         """The status and the body for an error."""
+        raise NotImplementedError
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()

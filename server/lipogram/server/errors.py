@@ -9,12 +9,16 @@ RequestError
 ├── NotFound            no such route
 ├── MethodNotAllowed    no such method on this route
 ├── ModelNotFound       no such model
+├── BodyTooSlow         the body did not arrive in time
+├── DeadlineExceeded    the answer was not finished in time
 ├── Overloaded          the queue is full; try again
+│   └── RateLimited     the key's limits are used up; try again later
 └── NotReady            still starting; try again
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,8 +75,27 @@ class ModelNotFound(RequestError):
     """No model of this name is served."""
 
 
+class BodyTooSlow(RequestError):
+    """The body did not arrive in time."""
+
+
+class DeadlineExceeded(RequestError):
+    """The answer was not finished in the time that the server, or the request itself, gives."""
+
+
 class Overloaded(RequestError):
-    """The queue is full; the same request may succeed in a second."""
+    """The queue is full; the same request may succeed in `retry_after_s` seconds."""
+
+    def __init__(
+        self, message: str, *, reason: str = "queue_full", retry_after_s: float = 1.0
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.retry_after_s = retry_after_s
+
+
+class RateLimited(Overloaded):
+    """The limits of this key are used up."""
 
 
 class NotReady(RequestError):
@@ -101,7 +124,12 @@ TABLE: dict[type[BaseException], Answer] = {
     NotFound: Answer(404, INVALID, "unknown_url"),
     MethodNotAllowed: Answer(405, INVALID, "method_not_allowed"),
     ModelNotFound: Answer(404, INVALID, "model_not_found"),
+    BodyTooSlow: Answer(408, INVALID, "request_timeout", (("Connection", "close"),)),
+    DeadlineExceeded: Answer(
+        504, "server_error", "deadline_exceeded", (("X-Should-Retry", "false"),)
+    ),
     Overloaded: Answer(429, "rate_limit_error", "queue_full", AGAIN),
+    RateLimited: Answer(429, "rate_limit_error", "rate_limit_exceeded", AGAIN),
     NotReady: Answer(503, "server_error", "not_ready", AGAIN),
     grammars.GrammarError: Answer(400, INVALID, "invalid_grammar"),
     grammars.Unsupported: Answer(400, INVALID, "unsupported_grammar"),
@@ -112,6 +140,7 @@ TABLE: dict[type[BaseException], Answer] = {
     decoding.NoInfilling: Answer(400, INVALID, "infilling_unsupported"),
     decoding.UnsupportedJob: Answer(400, INVALID, "unsupported_combination"),
     decoding.DeadEnd: Answer(400, INVALID, "vocabulary_dead_end"),
+    decoding.UnsupportedJob: Answer(400, INVALID, "unsupported_combination"),
     decoding.BackendFailed: Answer(503, "server_error", "backend_failed", AGAIN),
     Exception: Answer(500, "server_error", "internal_error"),
 }
@@ -126,6 +155,14 @@ def answer(error: BaseException) -> Answer:
     if isinstance(error, GrammarRejected):
         error = error.error
     return next((TABLE[kind] for kind in type(error).__mro__ if kind in TABLE), TABLE[Exception])
+
+
+def headers(error: BaseException) -> dict[str, str]:
+    """The headers that go with the answer to an error."""
+    given = dict(answer(error).headers)
+    if isinstance(error, Overloaded):
+        given["Retry-After"] = str(math.ceil(error.retry_after_s))
+    return given
 
 
 def body(error: BaseException) -> dict[str, Any]:

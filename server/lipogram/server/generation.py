@@ -9,7 +9,9 @@ from contextlib import AsyncExitStack, aclosing, contextmanager
 from lipogram.decoding.events import Event
 from lipogram.decoding.job import Job
 from lipogram.server.errors import Overloaded
+from lipogram.server.metrics import Metrics
 from lipogram.server.registry import Decoder
+from lipogram.server.visits import CURRENT
 
 _AHEAD = 16
 """Events that are made before the client has taken the ones before them."""
@@ -22,20 +24,38 @@ class House:
     one request has at most a quarter.
     """
 
-    def __init__(self, max_requests: int, max_sequences: int) -> None:
+    def __init__(self, max_requests: int, max_sequences: int, metrics: Metrics) -> None:
         self._max_requests = max_requests
+        self._metrics = metrics
         self._requests = 0
+        self.running = 0
         self._places = asyncio.Semaphore(max_sequences)
         self._share = max(max_sequences // 4, 1)
+
+    @property
+    def waiting(self) -> int:
+        """Requests that are inside and not running: their grammars are being compiled."""
+        return self._requests - self.running
 
     @contextmanager
     def admitted(self) -> Iterator[None]:
         """Counts a request while it is inside; raises Overloaded when the house is full."""
         if self._requests >= self._max_requests:
+            self._metrics.rejections.add(1, "queue_full")
             raise Overloaded(f"{self._requests} requests are being served or waiting; try again")
         self._requests += 1
         try:
             yield
+        except (asyncio.CancelledError, GeneratorExit):
+            visit = CURRENT.get()
+            if visit.age_s < visit.patience_s:
+                self._metrics.cancelled.add()
+            else:
+                self._metrics.failures.add(1, "deadline_exceeded")
+            raise
+        except Exception as error:
+            self._metrics.failed(error)
+            raise
         finally:
             self._requests -= 1
 
@@ -63,6 +83,7 @@ class House:
                 await events.put(error)
 
         tasks = [asyncio.create_task(pump(index, job)) for index, job in enumerate(jobs)]
+        self.running += 1
         try:
             left = len(jobs)
             while left:
@@ -74,6 +95,7 @@ class House:
                 else:
                     yield event
         finally:
+            self.running -= 1
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

@@ -4,25 +4,56 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
-import time
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lipogram.decoding.events import Finish
 from lipogram.grammars import Report
+from lipogram.server.metrics import Metrics
+from lipogram.server.visits import CURRENT, Visit
 
 ACCESS = logging.getLogger("lipogram.access")
 _KEY = "lipogram.log"
 _MAX_PATH = 200
+_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
+
+
+class _Facts(dict[str, Any]):
+    """What is known of a request, as the message of a record."""
+
+    def __str__(self) -> str:
+        return json.dumps(self)
+
+
+class _Lines(logging.Formatter):
+    """A record as one line of JSON, facts as members of their own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = datetime.fromtimestamp(record.created, UTC)
+        line: dict[str, Any] = {
+            "time": moment.isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+        }
+        if isinstance(record.msg, _Facts):
+            line |= record.msg
+        else:
+            line["message"] = record.getMessage()
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line)
 
 
 def configure() -> None:
-    """Sends log lines to standard error, as they are."""
+    """Sends log lines to standard error."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(_Lines())
     for name in ("lipogram", "uvicorn"):
         logger = logging.getLogger(name)
         logger.handlers = [handler]
@@ -54,19 +85,25 @@ def note_finishes(scope: Scope, finishes: list[Finish]) -> None:
 
 
 class RequestLog:
-    """Gives each request an id, and writes its line when the last byte has been sent."""
+    """Gives each request an id, and counts and logs it when the last byte has been sent.
 
-    def __init__(self, app: ASGIApp) -> None:
+    The id is the client's, if it sends a decent one as `X-Request-Id`.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = time.perf_counter()
-        id = f"req_{uuid.uuid4().hex}"
-        facts = scope.setdefault(_KEY, {})
+        given = Headers(scope=scope).get("x-request-id", "")
+        id = given if _ID.fullmatch(given) else f"req_{uuid.uuid4().hex}"
+        facts = scope[_KEY] = _Facts()
         facts.update(id=id, method=scope["method"], path=scope["path"][:_MAX_PATH], status=500)
+        visit = Visit(id, facts)
+        CURRENT.set(visit)
 
         async def observed(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -77,5 +114,8 @@ class RequestLog:
         try:
             await self._app(scope, receive, observed)
         finally:
-            facts["ms"] = round(1000 * (time.perf_counter() - started), 1)
-            ACCESS.info("%s", json.dumps(facts))
+            facts["ms"] = round(1000 * visit.age_s, 1)
+            route = getattr(scope.get("route"), "path", "")
+            method = scope["method"] if route else ""
+            self._metrics.http_requests.add(1, route, method, str(facts["status"]))
+            ACCESS.info(facts)

@@ -9,6 +9,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel
 
 from lipogram.server import sse
+from lipogram.server.deadlines import bounded, patience_s
 from lipogram.server.serving import opened, while_connected
 from lipogram.server.wire.common import StreamOptions
 
@@ -45,6 +46,7 @@ async def respond(
     framing: sse.Framing = sse.OPENAI,
 ) -> Response:
     """A stream if the client wants one. What fails before the first chunk is raised here."""
+    chunks = bounded(chunks, patience_s(request))
     if body.stream:
         chunks = await while_connected(request, opened(chunks))
         options = body.stream_options

@@ -11,17 +11,20 @@ from typing import Any, TypeVar
 from fastapi import Request
 from starlette.types import Scope
 
-from lipogram.decoding.events import Event
+from lipogram.decoding.errors import DeadEnd
+from lipogram.decoding.events import Event, Finish
 from lipogram.decoding.masking import Masker
 from lipogram.grammars.errors import GrammarError
 from lipogram.server import logs
 from lipogram.server.compiling import Compiler
 from lipogram.server.errors import GrammarRejected
 from lipogram.server.generation import House
+from lipogram.server.metrics import Metrics
 from lipogram.server.registry import Registry
 from lipogram.server.settings import Settings
 from lipogram.server.sse import disconnected
 from lipogram.server.translate.plan import Plan
+from lipogram.server.visits import CURRENT
 
 Value = TypeVar("Value")
 
@@ -35,8 +38,10 @@ class Service:
 
     def __init__(self, settings: Settings, registry: Registry) -> None:
         self.registry = registry
-        self.compiler = Compiler(settings)
-        self.house = House(settings.max_requests, settings.max_sequences)
+        self.metrics = Metrics()
+        self.compiler = Compiler(settings, self.metrics)
+        self.house = House(settings.max_requests, settings.max_sequences, self.metrics)
+        self.request_seconds = settings.request_seconds
 
     async def masker(self, plan: Plan, scope: Scope) -> Masker | None:
         """The masker of a plan's constraint, if it has one; raises GrammarRejected."""
@@ -60,15 +65,57 @@ class Service:
         self, plan: Plan, masker: Masker | None
     ) -> AsyncGenerator[tuple[int, Event], None]:
         """Where a grammar turns out too complex on the way, what is known of it is dropped."""
+        count = Counting(self.metrics, plan.served.name)
         async with aclosing(self.house.run(plan.served.decoder, plan.jobs(masker))) as events:
             try:
                 async for entry in events:
+                    count.event(*entry)
                     yield entry
+            except DeadEnd:
+                self.metrics.dead_ends.add(1, plan.served.name)
+                raise
             except GrammarError as error:
                 assert plan.constraint is not None
                 self.compiler.forget(plan.constraint, plan.served.model.vocabulary)
                 param = plan.constraint.sources[0].param
                 raise GrammarRejected(error, param) from error
+        count.end()
+
+
+class Counting:
+    """Counts the events of one request, as they pass, for the metrics, the log and the key."""
+
+    def __init__(self, metrics: Metrics, model: str) -> None:
+        self._metrics = metrics
+        self._model = model
+        self._visit = CURRENT.get()
+        self._last_s: dict[int, float] = {}
+        self._charged: dict[int, int] = {}
+
+    def event(self, index: int, event: Event) -> None:
+        """Counts an event of the sequence of this index."""
+        if isinstance(event, Finish):
+            self._charge(index, event.usage.completion_tokens - self._charged.get(index, 0))
+            self._metrics.finished(self._model, event)
+            return
+        self._charge(index, 1)  # at least: who leaves before the end has paid for what it saw
+        now_s = time.perf_counter()
+        if not self._last_s:
+            first_s = now_s - self._visit.arrived_s
+            self._metrics.first_token.observe(first_s, self._model)
+            self._visit.facts["first_token_ms"] = round(1000 * first_s, 1)
+        elif index in self._last_s:
+            self._metrics.between_tokens.observe(now_s - self._last_s[index], self._model)
+        self._last_s[index] = now_s
+
+    def _charge(self, index: int, tokens: int) -> None:
+        if self._visit.allowance is not None:
+            self._charged[index] = self._charged.get(index, 0) + tokens
+            self._visit.allowance.charge(tokens)
+
+    def end(self) -> None:
+        """Counts the end of the request."""
+        self._metrics.latency.observe(self._visit.age_s, self._model)
 
 
 def service_of(request: Request) -> Service:

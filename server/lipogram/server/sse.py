@@ -9,6 +9,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -24,6 +25,11 @@ def event(data: str) -> bytes:
 
 
 DONE = b"data: [DONE]\n\n"
+_EVENT = {"type": "object", "properties": {"data": {"type": "string"}}, "required": ["data"]}
+DOCUMENTED: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {"itemSchema": _EVENT}}}
+}
+"""What a route that may stream says of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from lipogram.server.compile_messages import (
     HEADER_BYTES,
     Compiled,
     Failed,
+    Reply,
     Task,
     decode,
     encode,
@@ -41,11 +42,17 @@ class WorkerPool:
         self._starting: set[asyncio.Task[None]] = set()
         self._closed = False
         self._has_started = False
+        self.lost = 0
 
     @property
     def ready(self) -> bool:
         """Whether a worker has been up, so that a task need not wait for a first one."""
         return self._has_started
+
+    @property
+    def idle(self) -> int:
+        """Workers that wait for a task."""
+        return self._idle.qsize()
 
     async def start(self) -> None:
         """Begins to start all workers; does not wait for them."""
@@ -64,29 +71,37 @@ class WorkerPool:
     async def perform(self, task: Task) -> Compiled | Failed:
         """The worker's answer; a Failed with BudgetExceeded if it had to be killed or died.
 
-        Waits for an idle worker without limit: the number of requests is bounded elsewhere.
+        Waits for an idle worker without limit: the number of requests is bounded elsewhere. A
+        worker may die of something else than its task, so a task is at fault at the second death.
         """
-        if self._closed:
-            raise NotReady("the server is stopping")
-        process = await self._living()
-        intact = False
+        for _ in range(2):
+            if self._closed:
+                raise NotReady("the server is stopping")
+            process = await self._living()
+            try:
+                return await self._ask(process, task)
+            except (asyncio.IncompleteReadError, ConnectionError):
+                _LOG.warning("a compile worker died")
+        return Failed(BudgetExceeded("the grammar needs more memory than allowed"))
+
+    async def _ask(self, process: Process, task: Task) -> Compiled | Failed:
+        """One worker's answer; the worker goes back to the others if it can do more."""
+        reply = None
         try:
             async with asyncio.timeout(self._seconds):
                 reply = await _exchange(process, encode(task))
-            intact = True
-            if not isinstance(reply, Compiled | Failed):
+            if not isinstance(reply, Reply):
                 raise Error("a compile worker sent something else than an answer")
-            return reply
+            return reply.outcome
         except TimeoutError:
             return Failed(
                 BudgetExceeded(f"the grammar takes more than {self._seconds:g} s to compile")
             )
-        except (asyncio.IncompleteReadError, ConnectionError):
-            return Failed(BudgetExceeded("the grammar needs more memory than allowed"))
         finally:
-            if intact:
+            if isinstance(reply, Reply) and not reply.is_worn:
                 self._idle.put_nowait(process)
             else:
+                self.lost += reply is None
                 await self._kill(process)
                 self._replace()
 
@@ -95,6 +110,7 @@ class WorkerPool:
         process = await self._idle.get()
         while process.returncode is not None:
             self._running.discard(process)
+            self.lost += 1
             self._replace()
             process = await self._idle.get()
         return process

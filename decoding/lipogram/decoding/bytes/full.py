@@ -18,7 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipogram.decoding import sampling
-from lipogram.decoding.bytes.states import STOP, ByteModel, ByteState
+from lipogram.decoding.bytes.heads import STOP
+from lipogram.decoding.bytes.model import ByteModel
+from lipogram.decoding.bytes.states import ByteState
 from lipogram.decoding.closing import closing, fits
 from lipogram.decoding.errors import BudgetTooSmall, DeadEnd, UnsupportedJob
 from lipogram.decoding.events import Chunk, Event, Finish, FinishReason, ScoredToken, Usage

@@ -15,160 +15,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lipogram.decoding.bytes.heads import STOP, Cover, Head, Law, Tokens
 from lipogram.decoding.bytes.leaves import NEGLIGIBLE, Leaves, Weights, log_sum, sums_by_byte
 from lipogram.decoding.errors import BackendFailed, Unspellable
-from lipogram.decoding.models.base import CausalModel, Logits, Query
+from lipogram.decoding.models.base import Logits, Query
 
-Mode: TypeAlias = Literal["valid", "renormalised", "all"]
-Tokens: TypeAlias = tuple[int, ...]
-
-STOP: Final = 256  # the index of the end in a law of bytes
+if TYPE_CHECKING:
+    from lipogram.decoding.bytes.model import ByteModel
 
 _MANY: Final = 4096  # last tokens of a head, all of which are not judged before its row is there
 _AT_A_TIME: Final = 64
 _LONG_WINDOW: Final = 16  # tokens
-
-
-class Rule(Protocol):
-    """Restricts tokens from the cursor on; `text` is what has been written after it."""
-
-    def allowed(self, text: bytes) -> NDArray[np.bool_]:
-        """The tokens that may follow, ends included: bool[V]."""
-        ...
-
-    def is_live(self, text: bytes) -> bool:
-        """Whether the text may be written at all."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """Covers but for their last token.
-
-    `path` are the tokens after the state's trunk; ranks `low` to `high` of the lexicon begin with
-    the bytes `pending` and go on. Where nothing is pending the path itself is a cover.
-    """
-
-    path: Tokens
-    pending: bytes
-    low: int
-    high: int
-
-
-@dataclass(frozen=True, slots=True)
-class Cover:
-    """A cover: its tokens after the last fixed one, what it spells beyond the text, its weight.
-
-    `log_weight` (nats) is relative to the other covers of the same state.
-    """
-
-    tokens: Tokens
-    overhang: bytes
-    log_weight: float
-
-
-class ByteModel:
-    """A model of tokens as a model of bytes.
-
-    Mode "valid" sums over the covers that the tokenizer itself would write, with the model's own
-    probabilities (Phan et al. 2024); what the model wastes on others is reported as `leak`.
-    "renormalised" forbids them in every row instead, so that nothing leaks; it judges the whole
-    vocabulary for each row. "all" sums over every token string, as the model's law of texts has
-    it: exponentially many, for oracles. Rows are the model's, over tokens with text and ends.
-
-    `epsilon` leaves heads out that are lighter than that share of the heaviest, and unjudged what
-    weighs less than that share of all: tens of times faster, and `missing_mass` bounds the error.
-    """
-
-    def __init__(
-        self,
-        model: CausalModel,
-        mode: Mode = "valid",
-        epsilon: float = 0.0,
-        rule: Rule | None = None,
-    ) -> None:
-        """Raises ValueError for an unknown mode, or an epsilon that is not in [0, 1)."""
-        if mode not in ("valid", "renormalised", "all"):
-            raise ValueError(f"expected mode valid, renormalised or all, found {mode!r}")
-        if not 0 <= epsilon < 1:
-            raise ValueError(f"expected an epsilon from 0 to below 1, found {epsilon}")
-        self.model = model
-        self.mode = mode
-        self.epsilon = epsilon
-        self.rule = rule
-        self.model_calls = 0  # positions scored so far
-        self.vocabulary = model.vocabulary
-        self.spoken = self.vocabulary.has_text.copy()
-        self.spoken[list(self.vocabulary.eos_ids)] = True
-
-    def open(self, prompt: Sequence[int | bytes]) -> ByteState:
-        """The state after a prompt: token ids are fixed, and text before one ends where it stands.
-
-        No model is called. The rule begins after the prompt. Raises Unspellable.
-        """
-        fixed: list[int] = []
-        text = b""
-        for part in prompt:
-            if isinstance(part, bytes):
-                text += part
-            else:
-                fixed += [*self.vocabulary.encode(text), part]
-                text = b""
-        begun, rest = self._begun(text)
-        whole = Head((), b"", 0, len(self.vocabulary.lexicon))
-        state = ByteState(self, tuple(fixed), begun, len(begun), (whole,))
-        for byte in rest:
-            state = state.advance(byte)
-        return replace(state, written=b"")
-
-    def _begun(self, text: bytes) -> tuple[Tokens, bytes]:
-        """The tokens that no continuation of the text changes, and the bytes after them."""
-        if self.mode == "all":
-            return (), text
-        tokens = tuple(self.vocabulary.encode(text))
-        begun = tokens[: self.vocabulary.segmentation.restart(tokens)]
-        return begun, text[len(self.vocabulary.decode(begun)) :]
-
-    def writes(self, tokens: Tokens, is_end: bool = False) -> bool:
-        """Whether a window of tokens is one to sum over."""
-        return self.mode == "all" or self.vocabulary.segmentation.writes(tokens, is_end)
-
-    def log_row(self, scores: Logits, window: Tokens, written: bytes | None) -> Weights:
-        """Log-probabilities of the next token: float64[V]."""
-        allowed = self.spoken
-        if self.rule is not None and written is not None:
-            allowed = allowed & self.rule.allowed(written)
-        if self.mode == "renormalised":
-            texts = self.vocabulary.lexicon.ids.tolist()
-            written_next = [id for id in texts if allowed[id] and self.writes((*window, id))]
-            ends = [id for id in self.vocabulary.eos_ids if allowed[id]]
-            allowed = np.zeros(len(allowed), np.bool_)
-            allowed[written_next] = True
-            allowed[ends] = self.writes(window, is_end=True)
-        row = np.where(allowed, scores.astype(np.float64), -np.inf)
-        total = log_sum(row)
-        if not np.isfinite(total):
-            raise BackendFailed(f"the model's scores are not usable: their log-sum is {total}")
-        return row - total
-
-
-@dataclass(frozen=True, eq=False)
-class Law:
-    """What a state knows once its rows are there: `logprobs` float64[257], and what it leaves out.
-
-    `kept` are the heads that epsilon leaves, `dropped` the log-weight of all others so far.
-    """
-
-    logprobs: Weights
-    leak: float
-    missing_mass: float
-    kept: tuple[Head, ...]
-    dropped: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -424,29 +286,31 @@ class ByteState:
     ) -> Law:
         floor = by_head.max() + np.log(self.model.epsilon) if self.model.epsilon else -np.inf
         stays = by_head >= floor
-        dropped = log_sum(np.array([self.dropped, *by_head[~stays]]))
+        stays[np.argsort(-by_head, kind="stable")[: self.model.kept_heads]] = True
         whole = [number for number, head in enumerate(self.heads) if not head.pending]
+        if whole:  # any byte may follow the heaviest of these, however unlikely
+            stays[max(whole, key=by_head.__getitem__)] = True
         sums = [
             self._sums(leaves, number)
             for leaves in (reaching, going)
             for number in np.unique(leaves.head).tolist()
-            if stays[number]
         ]
         law = np.full(257, -np.inf)
         law[:STOP] = np.logaddexp.reduce(sums, initial=-np.inf)
-        law[STOP] = log_sum(ends[stays[whole]])
-        total, kept = log_sum(law), log_sum(by_head[stays])
+        law[STOP] = log_sum(ends)
+        total, covers = log_sum(law), log_sum(by_head)
         if total == -np.inf:
             raise BackendFailed("the model gives no continuation of the text a chance")
-        missing = np.exp(dropped - np.logaddexp(kept, dropped)) + np.exp(min(unjudged - total, 0))
+        missing = np.exp(self.dropped - np.logaddexp(total, self.dropped))
+        missing += np.exp(min(unjudged - total, 0))
         logprobs = law - total
         logprobs.flags.writeable = False
         return Law(
             logprobs,
-            max(0.0, float(-np.expm1(total - kept))),
+            max(0.0, float(-np.expm1(total - covers))),
             float(min(1.0, missing)),
             tuple(head for head, stay in zip(self.heads, stays, strict=True) if stay),
-            dropped,
+            log_sum(np.array([self.dropped, *by_head[~stays]])),
         )
 
     def _sums(self, leaves: Leaves, number: int) -> Weights:

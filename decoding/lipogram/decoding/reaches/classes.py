@@ -31,6 +31,7 @@ from lipogram.decoding.reaches.layout import (
     K_STAY,
     K_VISIT,
     K_VISIT_END,
+    MAX_BYTES,
     MAX_CHARS,
     NO_CHARACTER,
     NODES,
@@ -104,6 +105,7 @@ def describe(v: Memory) -> None:
     deepest = 0
     for node in range(count):
         deepest = max(deepest, get(v, DEPTH, node))
+    v[MAX_BYTES] = deepest
     reserve(v, PATH, 4 * deepest + 8)
     left = np.zeros(deepest + 1, np.int64)  # by depth: bytes that the character still needs
     low = np.zeros(deepest + 1, np.int64)

@@ -16,6 +16,7 @@ from lipogram.decoding.reaches.layout import (
     H_START,
     LINK_COUNT,
     LINKS,
+    MAX_BYTES,
     NOWHERE,
     O_CALLERS,
     O_REGION,
@@ -65,16 +66,23 @@ from lipogram.grammars.engine.layout import (
     NAMELESS,
     NODE_COUNT,
     NOTHING,
+    OP,
     R_FLAGS,
+    REPEAT,
     ROOT,
     ROWS,
     RULE_WIDTH,
     RULES,
     S_END,
     S_START,
+    SEQUENCE,
     SKIPPABLE,
     STATE_WIDTH,
     STATES,
+    UNBOUNDED,
+    A,
+    B,
+    C,
 )
 from lipogram.grammars.engine.memory import (
     Memory,
@@ -94,6 +102,8 @@ from lipogram.grammars.engine.nodes import (
     field,
     is_nullable,
     push_option,
+    repeat,
+    sequence,
     sort_list,
 )
 from lipogram.grammars.engine.programs import (
@@ -261,6 +271,20 @@ def _call(
 
 
 @kernel
+def _unlimited(m: Memory, node: int, most: int) -> int:
+    """A residual without the upper limit of what it begins with, if that is beyond `most` turns.
+
+    Within a token of so many bytes it goes on alike, and shares its reach with all others.
+    """
+    is_sequence = field(m, node, OP) == SEQUENCE
+    head = field(m, node, A) if is_sequence else node
+    if field(m, head, OP) != REPEAT or field(m, head, C) <= most:
+        return node
+    found = repeat(m, field(m, head, A), field(m, head, B), UNBOUNDED)
+    return sequence(m, found, field(m, node, B)) if is_sequence else found
+
+
+@kernel
 def _calls_nameless(m: Memory, node: int) -> bool:
     """Whether a derived residual goes on by calls of nameless rules alone."""
     for index in range(field(m, node, CALL_START), field(m, node, CALL_END)):
@@ -290,6 +314,7 @@ def _find_parts(m: Memory, v: Memory, state: int) -> int:
         region = get(v, PENDING, 3 * position + 2)
         position += 1
         burn(m, 4)
+        node = _unlimited(m, node, v[MAX_BYTES])
         derive(m, node)
         first, last = field(m, node, CALL_START), field(m, node, CALL_END)
         if first < last and (region == WHOLE or _calls_nameless(m, node)):

@@ -71,6 +71,7 @@ class Coder:
         self._registers: dict[int, int] = {}
         self._regular_numbers: dict[int, int] = {}
         self._pending: list[ir.Expression] = []
+        self.runs: list[ir.Members] = []  # by the numbers of their families
         self._rule = ""
         for name, body in grammar.rules.items():
             self._rule = name
@@ -198,6 +199,7 @@ class Coder:
             raise GrammarError("expected a regular expression under & or ~, found a run of members")
         code = self._code
         family = len(self._families) // FAMILY_WIDTH
+        self.runs.append(run)
         first = len(self._items) // ITEM_WIDTH
         row = [0] * FAMILY_WIDTH
         self._families += row

@@ -24,6 +24,7 @@ from lipogram.server.constraints import Constraint, Source
 from lipogram.server.loading import load, patience_asked
 from lipogram.server.prompts import Turn
 from lipogram.server.registry import Registry, Served
+from lipogram.server.settings import ModelSettings
 from lipogram.server.sse import Characters
 
 _EXAMPLES = """\
@@ -46,7 +47,7 @@ def add(subparsers: Subparsers) -> None:
     rule.add_argument("--grammar", type=Path, metavar="FILE", help="a .lark or .gbnf grammar")
     rule.add_argument("--regex", metavar="PATTERN", help="a pattern that the whole text matches")
     add_options(parser)
-    parser.add_argument("--model", metavar="NAME", help="the model (default: the embedded one)")
+    parser.add_argument("--model", metavar="MODEL", help="the model (default: the embedded one)")
     parser.add_argument("--max-tokens", type=int, metavar="N", help="(default: what fits)")
     parser.add_argument("--temperature", type=float, default=0.0, help="(default: 0)")
     parser.add_argument("--seed", type=int, metavar="N", help="for a temperature above 0")
@@ -56,7 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Prints the text as it comes; returns the exit status."""
     source = _source(arguments)
     with patience_asked():
-        served = Registry(load((arguments.model,) if arguments.model else ())).find(None)
+        models = (ModelSettings.parse(arguments.model),) if arguments.model else ()
+        served = Registry(load(models)).find(None)
     masker = None
     if source is not None:
         try:

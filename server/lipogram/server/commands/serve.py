@@ -16,21 +16,27 @@ import uvicorn
 from lipogram.server import logs
 from lipogram.server.app import build_app
 from lipogram.server.commands.arguments import Subparsers, add_command
+from lipogram.server.connections import configuration
 from lipogram.server.loading import load, patience_asked
 from lipogram.server.registry import Registry
-from lipogram.server.settings import Settings, SettingsError, gather
+from lipogram.server.settings import CONFIG, Settings, SettingsError, gather
 
 _EXAMPLES = """\
 examples:
   lipogram serve                                the embedded model on http://127.0.0.1:8000
   lipogram serve --model embedded-4k --port 9000
+  lipogram serve --model small=embedded-2k --model large=/models/an-onnx-export
+  lipogram serve --config lipogram.toml
   lipogram serve --host 0.0.0.0 --api-key "$(openssl rand -hex 16)"
 
-Every option can also be given in the environment: LIPOGRAM_PORT, LIPOGRAM_API_KEYS (commas between
-keys), and so on. Flags win.
+Every option can also be given in the environment (LIPOGRAM_PORT, LIPOGRAM_MODELS, ...; commas
+between the members of a list) or in the file of --config. Flags win over the environment, and that
+over the file. Every user of a machine can read the flags of its processes: keys are better off in
+the environment or, hashed, in the file.
 """
 
 _OPTIONS: tuple[tuple[str, str, type, str], ...] = (
+    ("--config", CONFIG, str, "a TOML file with settings"),
     ("--host", "host", str, "address to listen on (default: 127.0.0.1, this machine only)"),
     ("--port", "port", int, "port to listen on, 0 for any free one (default: 8000)"),
     ("--key-order", "key_order", str, "JSON keys as in the schema, or in any order (schema, any)"),
@@ -42,16 +48,25 @@ _OPTIONS: tuple[tuple[str, str, type, str], ...] = (
     ),
     ("--max-requests", "max_requests", int, "requests inside before 429 (default: 256)"),
     ("--max-body-bytes", "max_body_bytes", int, "largest request body (default: 4 MiB)"),
+    ("--max-nesting", "max_nesting", int, "deepest nesting of a body (default: 200)"),
+    ("--body-seconds", "body_seconds", float, "time for a body to arrive (default: 30)"),
+    ("--request-seconds", "request_seconds", float, "time for a request (default: 600)"),
     ("--compile-workers", "compile_workers", int, "grammar compilers (default: 2)"),
     ("--compile-seconds", "compile_seconds", float, "time for one grammar (default: 5)"),
     ("--compile-mib", "compile_mib", int, "memory for one grammar (default: 1024)"),
     ("--cache-mib", "cache_mib", int, "memory for compiled grammars (default: 256)"),
     ("--drain-seconds", "drain_seconds", int, "time to finish after SIGTERM (default: 30)"),
+    ("--otlp-traces-endpoint", "otlp_traces_endpoint", str, "where traces go (default: nowhere)"),
 )
 _LISTS = (
-    ("--model", "model", "NAME", "a model to serve; may be repeated, the first is the default"),
+    (
+        "--model",
+        "models",
+        "MODEL",
+        "a model to serve, [NAME=][BACKEND:]SOURCE; repeatable, the first is the default",
+    ),
     ("--served-model-name", "served_names", "NAME", "another name for the first model; repeatable"),
-    ("--api-key", "api_keys", "KEY", "a key that opens the server; repeatable"),
+    ("--api-key", "api_keys", "KEY", "a key that opens the server, or its hash; repeatable"),
 )
 
 
@@ -66,23 +81,13 @@ def add(subparsers: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serves until it is told to stop; returns the exit status."""
-    flags = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in vars(arguments).items()
-    }
-    settings = gather(flags, os.environ)
+    settings = gather(vars(arguments), os.environ)
     logs.configure()
-    listener = _listen(settings)
+    listener = listen(settings)
     with patience_asked():
-        application = build_app(settings, load(settings.model))
-    server = _Server(
-        uvicorn.Config(
-            application,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=settings.drain_seconds,
-        ),
+        application = build_app(settings, load(settings.models))
+    server = Server(
+        configuration(application, settings),
         _greeting(settings, application.state.service.registry, listener),
     )
     # uvicorn drains on the first SIGTERM and sends it again when done; that one ends nothing.
@@ -91,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Says where it listens once it does."""
 
     def __init__(self, config: uvicorn.Config, greeting: str) -> None:
@@ -104,7 +109,7 @@ class _Server(uvicorn.Server):
             print(self._greeting, flush=True)
 
 
-def _listen(settings: Settings) -> socket.socket:
+def listen(settings: Settings) -> socket.socket:
     """A listening socket. It names its protocol, or asyncio would leave Nagle's algorithm on."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)

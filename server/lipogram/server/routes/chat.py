@@ -8,7 +8,7 @@ from contextlib import aclosing
 
 from fastapi import APIRouter, Request, Response
 
-from lipogram.server import logs
+from lipogram.server import logs, sse
 from lipogram.server.body import JsonRoute
 from lipogram.server.responding import respond
 from lipogram.server.serving import Service, service_of
@@ -21,7 +21,7 @@ from lipogram.server.wire.replies import ChatChunk, ChatReply
 router = APIRouter(route_class=JsonRoute, tags=["OpenAI"])
 
 
-@router.post("/v1/chat/completions", response_model=ChatReply)
+@router.post("/v1/chat/completions", response_model=ChatReply, responses=sse.DOCUMENTED)
 async def create_chat_completion(body: ChatRequest, request: Request) -> Response:
     """Answer a conversation, `n` times, with text or with a call of a tool."""
     service = service_of(request)

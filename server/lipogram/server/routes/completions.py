@@ -13,7 +13,7 @@ from pydantic import Discriminator, Tag
 
 from lipogram.decoding.events import Finish, ScoredToken
 from lipogram.decoding.job import Job
-from lipogram.server import logs
+from lipogram.server import logs, sse
 from lipogram.server.body import JsonRoute
 from lipogram.server.responding import respond
 from lipogram.server.routes.editors import tabby_completion
@@ -37,7 +37,9 @@ Body = Annotated[
 ]
 
 
-@router.post("/v1/completions", response_model=CompletionReply | TabbyReply)
+@router.post(
+    "/v1/completions", response_model=CompletionReply | TabbyReply, responses=sse.DOCUMENTED
+)
 async def create_completion(body: Body, request: Request) -> Response:
     """Continue each prompt, `n` times; or answer Tabby's clients, who send `segments`."""
     if isinstance(body, TabbyRequest):
@@ -45,8 +47,8 @@ async def create_completion(body: Body, request: Request) -> Response:
     return await create_openai_completion(body, request)
 
 
-@router.post("/v1/beta/completions", response_model=CompletionReply)
-@router.post("/beta/completions", response_model=CompletionReply)
+@router.post("/v1/beta/completions", response_model=CompletionReply, responses=sse.DOCUMENTED)
+@router.post("/beta/completions", response_model=CompletionReply, responses=sse.DOCUMENTED)
 async def create_openai_completion(body: CompletionRequest, request: Request) -> Response:
     """Continue each prompt, `n` times; DeepSeek's paths for filling in."""
     service = service_of(request)

@@ -21,19 +21,9 @@ from lipogram.server.wire import editors as wire
 Planned = tuple[Plan, Fitted]
 
 _SAMPLERS = frozenset(
-    [
-        "penalties",
-        "dry",
-        "top_n_sigma",
-        "top_k",
-        "typ_p",
-        "top_p",
-        "min_p",
-        "xtc",
-        "temperature",
-        "infill",
-    ]
-)
+    ("penalties", "dry", "top_n_sigma", "top_k", "typ_p", "top_p", "min_p", "xtc", "temperature",
+     "infill")
+)  # fmt: skip
 _LLAMA_CPP = {"temperature": 0.8, "top_k": 40, "top_p": 0.95, "min_p": 0.05}
 _OLLAMA = {"temperature": 0.8, "top_k": 40, "top_p": 0.9, "min_p": 0.0}
 _TABBY = {"temperature": 0.1, "top_k": 0, "top_p": 0.95, "min_p": 0.0}

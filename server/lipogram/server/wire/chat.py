@@ -41,7 +41,15 @@ AssistantParts = Annotated[
 class SystemMessage(Request):
     """Instructions."""
 
-    role: Literal["system", "developer"]
+    role: Literal["system"]
+    content: str | Parts
+    name: str | None = None
+
+
+class DeveloperMessage(Request):
+    """Instructions, by their newer name."""
+
+    role: Literal["developer"]
     content: str | Parts
     name: str | None = None
 
@@ -77,7 +85,8 @@ class ToolMessage(Request):
 
 
 Message = Annotated[
-    SystemMessage | UserMessage | AssistantMessage | ToolMessage, Field(discriminator="role")
+    SystemMessage | DeveloperMessage | UserMessage | AssistantMessage | ToolMessage,
+    Field(discriminator="role"),
 ]
 
 

@@ -32,6 +32,17 @@ def _refused(value: object) -> None:
 Refused = Annotated[None, BeforeValidator(_refused, json_schema_input_type=None)]
 """A member that OpenAI documents and that is not supported: only null is accepted."""
 
+
+def _boolean(value: object) -> object:
+    if value is not None and not isinstance(value, bool):
+        raise PydanticCustomError("bool_type", "expected a boolean")
+    return value
+
+
+# A literal alone would take 0 and 1 as well.
+No = Annotated[Literal[False], BeforeValidator(_boolean)]
+Yes = Annotated[Literal[True], BeforeValidator(_boolean)]
+
 Biases = Annotated[dict[str, Annotated[float, Field(ge=-100, le=100)]], Field(max_length=1024)]
 Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
 TokenId = Annotated[int, Field(ge=0, le=MAX_COUNT)]
@@ -43,7 +54,7 @@ class StreamOptions(Request):
     """How a stream is sent."""
 
     include_usage: bool | None = None
-    include_obfuscation: Literal[False] | None = None
+    include_obfuscation: No | None = None
 
 
 class JsonOptions(Request):
@@ -82,11 +93,11 @@ class StructuredOutputs(GrammarOptions):
     regex: str | None = None
     choice: Annotated[list[str], Field(fail_fast=True, min_length=1)] | None = None
     grammar: str | None = None
-    json_object: Literal[True] | None = None
+    json_object: Yes | None = None
     syntax: Literal["lark", "gbnf"] | None = None
     disable_any_whitespace: bool | None = None
     disable_fallback: bool | None = None
-    disable_additional_properties: Literal[False] | None = None
+    disable_additional_properties: No | None = None
     whitespace_pattern: Refused = None
     structural_tag: Refused = None
 
@@ -100,7 +111,7 @@ class Sampling(Request):
     min_p: Annotated[float, Field(ge=0, le=1)] | None = None
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
-    repetition_penalty: Annotated[float, Field(gt=0, le=100)] | None = None
+    repetition_penalty: Annotated[float, Field(ge=0.01, le=100)] | None = None
     logit_bias: Biases | None = None
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
     stop: str | StopTexts | None = None
@@ -111,7 +122,7 @@ class Sampling(Request):
     structured_outputs: StructuredOutputs | None = None
     user: str | None = None
     metadata: dict[str, str] | None = None
-    store: Literal[False] | None = None
+    store: No | None = None
     service_tier: Literal["auto", "default"] | None = None
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from lipogram.server.wire.chat import Message
-from lipogram.server.wire.common import GrammarOptions, Reply, Request, TokenId
+from lipogram.server.wire.common import GrammarOptions, No, Reply, Request, TokenId
 
 
 class GrammarRequest(Request):
@@ -49,8 +49,8 @@ class TokenizeRequest(Request):
     model: str | None = None
     return_token_strs: bool | None = None
     with_pieces: bool | None = None
-    add_special_tokens: Literal[False] | None = None
-    add_special: Literal[False] | None = None
+    add_special_tokens: No | None = None
+    add_special: No | None = None
 
 
 class Piece(Reply):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from lipogram.decoding.models.embedded.causal import EmbeddedCausal
@@ -20,15 +21,22 @@ def folder_of(name_or_folder: str | Path) -> Path:
 
 
 def load(
-    name_or_folder: str | Path = DEFAULT, *, threads: int = 1, cache_bytes: int = 256 << 20
+    name_or_folder: str | Path = DEFAULT,
+    *,
+    name: str | None = None,
+    threads: int = 1,
+    cache_bytes: int = 256 << 20,
 ) -> EmbeddedCausal | EmbeddedMasked:
     """Open a shipped model, or a folder with an ONNX export in the layout of Optimum.
 
-    `threads` are those of one run; `cache_bytes` bound the kept keys and values. Reads the whole
-    file: some tenths of a second for a shipped model. Raises UnreadableExport.
+    `name` replaces the model's own. `threads` are those of one run; `cache_bytes` bound the kept
+    keys and values. Reads the whole file: some tenths of a second for a shipped model. Raises
+    UnreadableExport.
     """
     folder = folder_of(name_or_folder)
     configuration = Configuration.read(folder)
+    if name is not None:
+        configuration = replace(configuration, name=name)
     if configuration.kind == "masked":
         return EmbeddedMasked(folder, configuration, threads=threads)
     return EmbeddedCausal(folder, configuration, threads=threads, cache_bytes=cache_bytes)

@@ -1,0 +1,18 @@
+"""The engine's arrays as Python reads them."""
+
+from __future__ import annotations
+
+import ctypes
+
+from lipogram.grammars.engine.memory import Memory, capacity
+
+
+def view(memory: Memory, array: int) -> memoryview:
+    """An array of 32-bit integers as it is now.
+
+    Of an array that is read without a lock it is valid as long as the memory, of others as long as
+    the automaton's lock is held.
+    """
+    count = capacity(memory, array) // 4
+    integers = (ctypes.c_int32 * count).from_address(int(memory[array]))
+    return memoryview(integers).cast("B").cast("i")

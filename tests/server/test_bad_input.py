@@ -319,7 +319,7 @@ def test_only_json_is_read(address: str, media: str | None) -> None:
 
 def test_unknown_routes_and_methods(address: str) -> None:
     check_error(httpx.post(f"{address}/v1/embeddings", json={}), 404)
-    check_error(httpx.post(f"{address}/infill", json={}), 404)
+    check_error(httpx.post(f"{address}/nowhere", json={}), 404)
     response = httpx.get(f"{address}/v1/completions")
     check_error(response, 405)
     assert response.headers["allow"] == "POST"

@@ -123,7 +123,7 @@ def test_completion_takes_texts_and_tokens(post: Post) -> None:
         ("n_predict", "4"),
         ("lora", [{"id": 0}]),
         ("fim_order", "sideways"),
-        ("grammar", "root ::="),
+        ("grammar", "root ::= ("),
     ],
 )
 def test_what_llama_cpp_routes_refuse(post: Post, member: str, value: object) -> None:

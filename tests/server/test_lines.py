@@ -15,7 +15,7 @@ def plainly(text: bytes, least: int) -> bytes:
     for index, line in enumerate(lines[1:], 1):
         if line.strip(b" \t\r") and len(line) - len(line.lstrip(b" \t\r")) < least:
             kept = lines[:index]
-            while len(kept) > 1 and len(kept[-1]) < least and not kept[-1].strip(b" \t\r"):
+            while len(kept) > 1 and not kept[-1].strip(b" \t\r"):
                 kept.pop()
             return b"\n".join(kept)
     return text

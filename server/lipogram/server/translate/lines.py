@@ -1,15 +1,17 @@
-"""Where an editor wants a middle to end: at a line that is indented less, or after some time."""
+"""Where an editor wants a middle to end: before a line that is indented less than the cursor's."""
 
 from __future__ import annotations
 
-_BLANK = b" \t\r"
+import re
+
+_BREAK = re.compile(rb"\n[ \t\r\n]*")
 
 
 class LineLimit:
     """Cuts a text before its first line that is indented by fewer than `least` characters.
 
-    The line in which the text begins does not count, nor do empty lines; they are held back until
-    a line that counts has come.
+    The line in which the text begins does not count, nor do blank lines: these are held back until
+    a line that counts has come, and cut with it.
     """
 
     def __init__(self, least: int) -> None:
@@ -18,27 +20,20 @@ class LineLimit:
         self.is_over = False
 
     def feed(self, text: bytes) -> bytes:
-        """What is known to stay."""
-        if not self._least:
-            return text
-        if self.is_over:
-            return b""
+        """What is known to stay; nothing once the text is over."""
+        if not self._least or self.is_over:
+            return b"" if self.is_over else text
         data, self._held = self._held + text, b""
-        begin = data.find(b"\n")
-        while begin >= 0:
-            line = len(data) - len(data[begin + 1 :].lstrip(b"\n"))
-            indent = len(data[line:]) - len(data[line:].lstrip(_BLANK))
-            next_byte = data[line + indent : line + indent + 1]
-            if not next_byte and indent < self._least:
-                self._held = data[begin:]
-                return data[:begin]
-            if next_byte and next_byte != b"\n" and indent < self._least:
+        for match in _BREAK.finditer(data):
+            if match.end() == len(data):
+                self._held = match[0]
+                return data[: match.start()]
+            if len(match[0].rpartition(b"\n")[2]) < self._least:
                 self.is_over = True
-                return data[:begin]
-            begin = line + indent if next_byte == b"\n" else data.find(b"\n", line)
+                return data[: match.start()]
         return data
 
     def end(self) -> bytes:
         """What was held back, where nothing more comes."""
         held, self._held = self._held, b""
-        return b"" if self.is_over else held
+        return held

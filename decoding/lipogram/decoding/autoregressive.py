@@ -111,7 +111,7 @@ class _Run:
         self.course: Course = (
             Free(model.vocabulary, job.ignore_eos, job.ends)
             if job.masker is None
-            else Constrained(job.masker, self.left, job.ignore_eos, opening.state)
+            else Constrained(job.masker, self.left, job.ignore_eos, opening.state, job.ends)
         )
         self.tokens = list(opening.tokens)
         self._output = Output(job.stop, job.suffix)

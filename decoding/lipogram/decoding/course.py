@@ -108,17 +108,23 @@ class Constrained:
     """A rule, read through a masker, and `budget` tokens to obey it in."""
 
     def __init__(
-        self, masker: Masker, budget: int, ignore_eos: bool, state: State | None = None
+        self,
+        masker: Masker,
+        budget: int,
+        ignore_eos: bool,
+        state: State | None = None,
+        ends: frozenset[int] = frozenset(),
     ) -> None:
         """Raises BudgetTooSmall, DeadEnd.
 
         `state` is where the output stands already, None: at its start. `ignore_eos` ends the text
-        only where nothing else is allowed.
+        only where nothing else is allowed. Tokens of `ends` end it where end-of-sequence may.
         """
         self._masker = masker
         self._automaton = masker.automaton
         self._vocabulary = masker.vocabulary
         self._ignore_eos = ignore_eos
+        self._ends = ends.union(self._vocabulary.eos_ids)
         self._left = budget
         self._stand = _Stand(masker.start() if state is None else state, None)
         self._after: dict[int, _Stand] = {}
@@ -134,7 +140,9 @@ class Constrained:
         self._after.clear()
         vocabulary = self._vocabulary
         allowed = unpack(self._masker.mask(self._stand.state), len(vocabulary))
-        ends = [id for id in vocabulary.eos_ids if allowed[id] and self.ends(id)]
+        if self._masker.is_complete(self._stand.state):
+            allowed[list(self._ends)] = True
+        ends = [id for id in self._ends if allowed[id] and self.ends(id)]
         texts = np.count_nonzero(allowed) - len(ends)
         if self._ignore_eos and texts:
             allowed[ends] = False
@@ -150,7 +158,9 @@ class Constrained:
     def _stand_after(self, token: int) -> _Stand | None:
         if token in self._after:
             return self._after[token]
-        state = self._masker.step(self._stand.state, token)
+        state = self._masker.walk(self._stand.state, token)
+        if state is None and token in self._ends and self._masker.is_complete(self._stand.state):
+            state = self._stand.state
         if state is None:
             return None
         plan = None
@@ -188,8 +198,7 @@ class Constrained:
 
     def ends(self, token: int) -> bool:
         """See Course.ends."""
-        is_end = token in self._vocabulary.eos_ids
-        return is_end and self._masker.walk(self._stand.state, token) is None
+        return token in self._ends and self._masker.walk(self._stand.state, token) is None
 
     def advance(self, token: int) -> None:
         """See Course.advance."""

@@ -8,19 +8,23 @@ from dataclasses import dataclass
 from lipogram.grammars import ir
 from lipogram.grammars.errors import GrammarError
 from lipogram.grammars.json_schema import KeyOrder
-from lipogram.server.constraints import Constraint
+from lipogram.server.constraints import Constraint, Place
 
 HEADER_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Parse and compile this, and draw members of it; `key_order` is for schemas without one."""
+    """Parse and compile this, and draw members of it; `key_order` is for schemas without one.
+
+    With `place`, all that is about what stands there in a member.
+    """
 
     constraint: Constraint
     samples: int = 0
     seed: int = 0
     key_order: KeyOrder = "schema"
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,8 @@ def perform(task: Task) -> Compiled | Failed:
     try:
         parsed = combining.parse(task.constraint, task.key_order)
         automaton = compile_grammar(parsed.grammar)
+        if task.place is not None:
+            automaton = automaton.between(task.place.prefix, task.place.suffix)
         shortest = members.shortest(automaton)
         generator = random.Random(task.seed)
         _explore(automaton)

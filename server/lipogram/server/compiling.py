@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from collections.abc import Coroutine
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from lipogram.decoding.masking import Masker
 from lipogram.decoding.vocabulary import Vocabulary
+from lipogram.grammars import Automaton
 from lipogram.grammars import compile as compile_grammar
-from lipogram.grammars.errors import GrammarError
+from lipogram.grammars.errors import GrammarError, NoMiddle, PrefixMismatch
 from lipogram.server.cache import ByteCache
 from lipogram.server.compile_messages import Compiled, Failed, Task
-from lipogram.server.constraints import Constraint
+from lipogram.server.constraints import Constraint, Place
 from lipogram.server.errors import GrammarRejected
 from lipogram.server.metrics import Metrics
 from lipogram.server.settings import Settings
 from lipogram.server.workers import WorkerPool
 
-_REFUSALS_BYTES = 4 << 20
+_VERDICTS_BYTES = 4 << 20
+_VERDICT_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +34,17 @@ class Rule:
 
 
 Key = tuple[Constraint, int]
+Question = tuple[Constraint, bytes]
+"""A constraint alone, or with the digest of a place."""
 
 
 class Compiler:
     """Compiles constraints off the event loop; each is compiled once, refusals included.
 
     A cached rule costs a dictionary look-up. Requests for the same new constraint share the work,
-    and it goes on when one of them leaves.
+    and it goes on when one of them leaves. The rule of a place in a document is made of the cached
+    one, which keeps what the last few suffixes leave to stand before them: while somebody types,
+    only what is before the cursor is read again.
     """
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
@@ -46,8 +54,11 @@ class Compiler:
         )
         self._key_order = settings.key_order
         self._rules: ByteCache[Key, Rule] = ByteCache(settings.cache_mib << 20, _rule_bytes)
-        self._refusals: ByteCache[Constraint, Failed] = ByteCache(_REFUSALS_BYTES, lambda _: 4096)
-        self._under_way: dict[Key, asyncio.Task[Rule]] = {}
+        self._refusals: ByteCache[Question, Failed] = ByteCache(_VERDICTS_BYTES, _verdict_bytes)
+        self._proofs: ByteCache[Question, Literal[True]] = ByteCache(
+            _VERDICTS_BYTES, _verdict_bytes
+        )
+        self._under_way: dict[tuple[Key, bytes], asyncio.Task[Rule]] = {}
 
     @property
     def ready(self) -> bool:
@@ -95,12 +106,15 @@ class Compiler:
         if rule is not None and not rule.masker.automaton.is_worn:
             self._metrics.cache_hits.add()
             return rule
-        task = self._under_way.get(key)
-        if task is None:
-            task = asyncio.create_task(self._make(key, vocabulary))
-            self._under_way[key] = task
-            task.add_done_callback(lambda done: self._finished(key, done))
-        return await asyncio.shield(task)
+        return await self._shared((key, b""), self._make(key, vocabulary))
+
+    async def middle(self, constraint: Constraint, vocabulary: Vocabulary, place: Place) -> Rule:
+        """The rule of what stands at a place of a document that obeys the constraint.
+
+        Raises GrammarRejected, with NoMiddle where nothing can stand there; and NotReady.
+        """
+        key = (constraint, id(vocabulary))
+        return await self._shared((key, place.digest), self._make_middle(key, vocabulary, place))
 
     def forget(self, constraint: Constraint, vocabulary: Vocabulary) -> None:
         """Drops a rule whose automaton has used up its budget."""
@@ -110,27 +124,55 @@ class Compiler:
         """The worker's own findings about a constraint; raises GrammarRejected."""
         return await self._proved(Task(constraint, samples, seed, self._key_order))
 
+    async def _shared(self, key: tuple[Key, bytes], work: Coroutine[Any, Any, Rule]) -> Rule:
+        """What the work gives, or the same work that is under way already."""
+        task = self._under_way.get(key)
+        if task is None:
+            task = self._under_way[key] = asyncio.create_task(work)
+            task.add_done_callback(lambda done: self._finished(key, done))
+        else:
+            work.close()
+        return await asyncio.shield(task)
+
     async def _make(self, key: Key, vocabulary: Vocabulary) -> Rule:
         compiled = await self._proved(Task(key[0], key_order=self._key_order))
         try:
             rule = await asyncio.to_thread(self._build, compiled, vocabulary)
         except GrammarError as error:
-            raise GrammarRejected(error, key[0].sources[0].param) from error
+            raise _rejected(error, key[0]) from error
         self._rules.put(key, rule)
         return rule
 
     def _build(self, compiled: Compiled, vocabulary: Vocabulary) -> Rule:
-        automaton = compile_grammar(compiled.grammar)
-        return Rule(Masker(automaton, vocabulary, self._metrics.mask_time.observe), compiled.syntax)
+        return self._rule(compile_grammar(compiled.grammar), vocabulary, compiled.syntax)
 
-    def _finished(self, key: Key, task: asyncio.Task[Rule]) -> None:
+    async def _make_middle(self, key: Key, vocabulary: Vocabulary, place: Place) -> Rule:
+        rule = await self.rule(key[0], vocabulary)
+        automaton = rule.masker.automaton
+        # Reading a prefix is bounded by itself; a suffix makes a new grammar, and munch searches.
+        asked = place if automaton.grammar.lexemes else replace(place, prefix=b"")
+        question = (key[0], asked.digest)
+        try:
+            if self._proofs.get(question) is None:
+                await self._proved(Task(key[0], key_order=self._key_order, place=place))
+            middle = await asyncio.to_thread(automaton.between, place.prefix, place.suffix)
+        except GrammarError as error:
+            raise _rejected(error, key[0], place) from error
+        self._proofs.put(question, True)
+        return self._rule(middle, vocabulary, rule.syntax)
+
+    def _rule(self, automaton: Automaton, vocabulary: Vocabulary, syntax: str) -> Rule:
+        return Rule(Masker(automaton, vocabulary, self._metrics.mask_time.observe), syntax)
+
+    def _finished(self, key: tuple[Key, bytes], task: asyncio.Task[Rule]) -> None:
         self._under_way.pop(key, None)
         if not task.cancelled():
             task.exception()  # retrieved here too: everybody who asked may have left
 
     async def _proved(self, task: Task) -> Compiled:
-        constraint = task.constraint
-        outcome: Compiled | Failed | None = self._refusals.get(constraint)
+        place = task.place
+        question = (task.constraint, b"" if place is None else place.digest)
+        outcome: Compiled | Failed | None = self._refusals.get(question)
         if outcome is None:
             started_s = time.perf_counter()
             outcome = await self._pool.perform(task)
@@ -138,10 +180,23 @@ class Compiler:
             self._metrics.compile_time.observe(time.perf_counter() - started_s, what)
         if isinstance(outcome, Compiled):
             return outcome
-        self._refusals.put(constraint, outcome)
-        param = constraint.sources[outcome.source].param
-        raise GrammarRejected(outcome.error, param)
+        self._refusals.put(question, outcome)
+        raise _rejected(outcome.error, task.constraint, place, outcome.source)
+
+
+def _rejected(
+    error: GrammarError, constraint: Constraint, place: Place | None = None, source: int = 0
+) -> GrammarRejected:
+    """The error with the member that is at fault: a text of the place, or a grammar."""
+    if place is not None and isinstance(error, NoMiddle):
+        is_prefix = isinstance(error, PrefixMismatch)
+        return GrammarRejected(error, place.prefix_param if is_prefix else place.suffix_param)
+    return GrammarRejected(error, constraint.sources[source].param)
 
 
 def _rule_bytes(rule: Rule) -> int:
     return rule.masker.automaton.size_bytes + rule.masker.size_bytes
+
+
+def _verdict_bytes(verdict: object) -> int:
+    return _VERDICT_BYTES

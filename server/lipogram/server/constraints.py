@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field, fields
 from typing import Literal, TypeAlias
@@ -98,3 +99,22 @@ class Constraint:
         """All grammars of the client's in it."""
         answer = (self.answer,) if self.answer else ()
         return (*answer, *(call.payload for call in self.calls))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a document an output stands: `prefix`, output and `suffix` together are a member.
+
+    The `param`s are where in the request the two stood.
+    """
+
+    prefix: bytes
+    suffix: bytes
+    prefix_param: str = field(default="prompt", compare=False)
+    suffix_param: str = field(default="suffix", compare=False)
+
+    @property
+    def digest(self) -> bytes:
+        """Tells places apart, however long their texts are."""
+        size = len(self.prefix).to_bytes(8, "big")
+        return hashlib.sha256(size + self.prefix + self.suffix).digest()

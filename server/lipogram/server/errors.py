@@ -135,12 +135,15 @@ TABLE: dict[type[BaseException], Answer] = {
     grammars.Unsupported: Answer(400, INVALID, "unsupported_grammar"),
     grammars.EmptyLanguage: Answer(400, INVALID, "empty_language"),
     grammars.BudgetExceeded: Answer(400, INVALID, "grammar_too_complex"),
+    grammars.PrefixMismatch: Answer(400, INVALID, "prefix_mismatch"),
+    grammars.SuffixMismatch: Answer(400, INVALID, "suffix_mismatch"),
+    grammars.NoMiddle: Answer(400, INVALID, "no_middle"),
     decoding.ContextTooLong: Answer(400, INVALID, "context_length_exceeded"),
     decoding.BudgetTooSmall: Answer(400, INVALID, "max_tokens_too_small"),
     decoding.NoInfilling: Answer(400, INVALID, "infilling_unsupported"),
     decoding.UnsupportedJob: Answer(400, INVALID, "unsupported_combination"),
     decoding.DeadEnd: Answer(400, INVALID, "vocabulary_dead_end"),
-    decoding.UnsupportedJob: Answer(400, INVALID, "unsupported_combination"),
+    decoding.Unspellable: Answer(400, INVALID, "unspellable_text"),
     decoding.BackendFailed: Answer(503, "server_error", "backend_failed", AGAIN),
     Exception: Answer(500, "server_error", "internal_error"),
 }
@@ -168,7 +171,8 @@ def headers(error: BaseException) -> dict[str, str]:
 def body(error: BaseException) -> dict[str, Any]:
     """OpenAI's error body; an error that nobody raised on purpose is not described.
 
-    A grammar's error also says where: `pointer` and `keyword`, or `line` and `column`.
+    A grammar's error also says where: `pointer` and `keyword`, or `line` and `column`, or how many
+    bytes of a text fit.
     """
     row = answer(error)
     known = isinstance(error, grammars.Error) and row is not TABLE[Exception]
@@ -182,7 +186,7 @@ def body(error: BaseException) -> dict[str, Any]:
         described["param"] = _AT[row.code]
     grammar = error.error if isinstance(error, GrammarRejected) else error
     if isinstance(grammar, grammars.GrammarError):
-        for name in ("pointer", "keyword", "line", "column"):
-            if getattr(grammar, name) is not None:
+        for name in ("pointer", "keyword", "line", "column", "fitting_bytes"):
+            if getattr(grammar, name, None) is not None:
                 described[name] = getattr(grammar, name)
     return {"error": described}

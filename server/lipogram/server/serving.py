@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from fastapi import Request
@@ -14,9 +15,10 @@ from starlette.types import Scope
 from lipogram.decoding.errors import DeadEnd
 from lipogram.decoding.events import Event, Finish
 from lipogram.decoding.masking import Masker
-from lipogram.grammars.errors import GrammarError
+from lipogram.grammars.errors import GrammarError, NoMiddle
 from lipogram.server import logs
-from lipogram.server.compiling import Compiler
+from lipogram.server.compiling import Compiler, Rule
+from lipogram.server.constraints import Place
 from lipogram.server.errors import GrammarRejected
 from lipogram.server.generation import House
 from lipogram.server.metrics import Metrics
@@ -24,6 +26,7 @@ from lipogram.server.registry import Registry
 from lipogram.server.settings import Settings
 from lipogram.server.sse import disconnected
 from lipogram.server.translate.plan import Plan
+from lipogram.server.translate.unconstrained import Dropped
 from lipogram.server.visits import CURRENT
 
 Value = TypeVar("Value")
@@ -31,6 +34,14 @@ Value = TypeVar("Value")
 
 class ClientGone(Exception):
     """Nobody is left to answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """A masker for each prompt of a plan, and the constraints that were dropped."""
+
+    maskers: tuple[Masker | None, ...]
+    dropped: Dropped
 
 
 class Service:
@@ -43,30 +54,53 @@ class Service:
         self.house = House(settings.max_requests, settings.max_sequences, self.metrics)
         self.request_seconds = settings.request_seconds
 
-    async def masker(self, plan: Plan, scope: Scope) -> Masker | None:
-        """The masker of a plan's constraint, if it has one; raises GrammarRejected."""
+    async def rules(self, plan: Plan, scope: Scope) -> Rules:
+        """The rule of each of a plan's prompts; raises GrammarRejected."""
         logs.note(scope, model=plan.served.name, sequences=len(plan.prompts) * plan.n)
         if plan.constraint is None:
-            return None
+            return Rules((None,) * len(plan.prompts), {})
         started = time.perf_counter()
-        rule = await self.compiler.rule(plan.constraint, plan.served.model.vocabulary)
-        compile_ms = round(1000 * (time.perf_counter() - started), 1)
-        logs.note_grammar(scope, rule.syntax, rule.masker.automaton.report)
-        logs.note(scope, compile_ms=compile_ms)
-        return rule.masker
+        vocabulary = plan.served.model.vocabulary
+        if not plan.places:
+            rule = await self.compiler.rule(plan.constraint, vocabulary)
+            found: list[Rule | GrammarRejected] = [rule] * len(plan.prompts)
+        else:
+            found = [await self._middle(plan, place) for place in plan.places]
+        logs.note(scope, compile_ms=round(1000 * (time.perf_counter() - started), 1))
+        rules = [rule for rule in found if isinstance(rule, Rule)]
+        if rules:
+            logs.note_grammar(scope, rules[0].syntax, rules[0].masker.automaton.report)
+        if len(rules) < len(found):
+            logs.note(scope, unconstrained=len(found) - len(rules))
+        return Rules(
+            tuple(rule.masker if isinstance(rule, Rule) else None for rule in found),
+            {
+                index: rule
+                for place, rule in enumerate(found)
+                if isinstance(rule, GrammarRejected)
+                for index in range(place * plan.n, (place + 1) * plan.n)
+            },
+        )
 
-    async def run(
-        self, plan: Plan, masker: Masker | None
-    ) -> AsyncGenerator[tuple[int, Event], None]:
+    async def _middle(self, plan: Plan, place: Place) -> Rule | GrammarRejected:
+        """The rule of a place; why there is none, where the plan falls back."""
+        assert plan.constraint is not None
+        try:
+            return await self.compiler.middle(plan.constraint, plan.served.model.vocabulary, place)
+        except GrammarRejected as rejected:
+            if plan.falls_back and isinstance(rejected.error, NoMiddle):
+                return rejected
+            raise
+
+    async def run(self, plan: Plan, rules: Rules) -> AsyncGenerator[tuple[int, Event], None]:
         """All events of a plan, each with its sequence's index; the first one is there already."""
-        return await opened(self._run(plan, masker))
+        return await opened(self._run(plan, rules))
 
-    async def _run(
-        self, plan: Plan, masker: Masker | None
-    ) -> AsyncGenerator[tuple[int, Event], None]:
+    async def _run(self, plan: Plan, rules: Rules) -> AsyncGenerator[tuple[int, Event], None]:
         """Where a grammar turns out too complex on the way, what is known of it is dropped."""
         count = Counting(self.metrics, plan.served.name)
-        async with aclosing(self.house.run(plan.served.decoder, plan.jobs(masker))) as events:
+        jobs = plan.jobs(rules.maskers)
+        async with aclosing(self.house.run(plan.served.decoder, jobs)) as events:
             try:
                 async for entry in events:
                     count.event(*entry)

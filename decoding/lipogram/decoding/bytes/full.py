@@ -113,7 +113,7 @@ class _Run:
         self._model = ByteModel(model, rule=rule)
         self._bytes = self._opened(ids)
         self._tokens_before = _fewest(self._bytes)
-        self._output = Output(job.stop)
+        self._output = Output(job.stop, job.suffix)
         self._state: State | None = None
         self._plan: bytes | None = None  # None: a shortest completion fits
         if job.masker is not None:

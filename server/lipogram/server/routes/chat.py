@@ -36,8 +36,8 @@ async def _chunks(
 ) -> AsyncGenerator[ChatChunk, None]:
     try:
         with service.house.admitted():
-            masker = await service.masker(plan, request.scope)
-            async with aclosing(await service.run(plan, masker)) as events:
+            rules = await service.rules(plan, request.scope)
+            async with aclosing(await service.run(plan, rules)) as events:
                 for chunk in writer.begin():
                     yield chunk
                 async for index, event in events:

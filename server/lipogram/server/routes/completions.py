@@ -65,9 +65,10 @@ async def _chunks(
 ) -> AsyncGenerator[CompletionReply, None]:
     try:
         with service.house.admitted():
-            masker = await service.masker(plan, request.scope)
+            rules = await service.rules(plan, request.scope)
+            writer.dropped = rules.dropped
             echoes = await _echoes(service, plan) if is_echoed else []
-            async with aclosing(await service.run(plan, masker)) as events:
+            async with aclosing(await service.run(plan, rules)) as events:
                 for place, (data, tokens) in enumerate(echoes):
                     for index in range(place * plan.n, (place + 1) * plan.n):
                         yield writer.echo(index, data, tokens)

@@ -24,6 +24,7 @@ from lipogram.server.translate.chat_reply import ChatWriter
 from lipogram.server.translate.editor_replies import GenerateWriter, LlamaCppWriter, TabbyWriter
 from lipogram.server.translate.infilling import Fitted
 from lipogram.server.translate.plan import Plan
+from lipogram.server.translate.unconstrained import Dropped
 from lipogram.server.wire import editors as wire
 from lipogram.server.wire.replies import ChatReply
 
@@ -35,6 +36,8 @@ tabby = APIRouter(route_class=JsonRoute, tags=["Tabby"])
 
 class EventWriter(Writer[Chunk], Protocol[Chunk]):
     """A writer that is fed events."""
+
+    dropped: Dropped
 
     @property
     def finishes(self) -> list[Finish]: ...
@@ -161,8 +164,9 @@ async def _chunks(
     service = service_of(request)
     try:
         with service.house.admitted():
-            masker = await service.masker(plan, request.scope)
-            async with aclosing(await service.run(plan, masker)) as events:
+            rules = await service.rules(plan, request.scope)
+            writer.dropped = rules.dropped
+            async with aclosing(await service.run(plan, rules)) as events:
                 for chunk in writer.begin():
                     yield chunk
                 async for index, event in events:

@@ -12,6 +12,7 @@ from lipogram.server.sse import Characters
 from lipogram.server.translate.completion_reply import FINGERPRINT
 from lipogram.server.translate.scores import chat_scores, usage
 from lipogram.server.translate.tools import CallReader, Opened, Part, Payload
+from lipogram.server.translate.unconstrained import Dropped, unconstrained
 from lipogram.server.wire.replies import (
     ChatChoice,
     ChatChunk,
@@ -124,6 +125,7 @@ class ChatWriter:
         self._model = model
         self._is_scored = is_scored
         self._choices = [_Choice(constraint, is_scored) for _ in range(count)]
+        self.dropped: Dropped = {}
 
     def begin(self) -> list[ChatChunk]:
         """The chunks that come before all events."""
@@ -184,6 +186,9 @@ class ChatWriter:
         reason: FinishReason | None = None,
     ) -> ChatChunk:
         choice = ChunkChoice(index=index, delta=delta, logprobs=scores, finish_reason=reason)
+        if reason is not None and index in self.dropped:
+            told = {"unconstrained": unconstrained(self.dropped[index])}
+            choice = choice.model_copy(update=told)
         return self._with([choice])
 
     def _with(self, choices: list[ChunkChoice]) -> ChatChunk:
@@ -207,12 +212,14 @@ def _joined(pieces: Sequence[ChunkChoice], is_scored: bool) -> ChatChoice:
         message = message.model_copy(update={"tool_calls": [_whole_call(calls)]})
     reason = pieces[-1].finish_reason
     assert reason is not None
-    return ChatChoice(
+    joined = ChatChoice(
         index=pieces[0].index,
         message=message,
         logprobs=_joined_scores(scores) if is_scored else None,
         finish_reason=reason,
     )
+    told = pieces[-1].unconstrained
+    return joined if told is None else joined.model_copy(update={"unconstrained": told})
 
 
 def _joined_scores(scores: Sequence[list[TokenScore] | None]) -> ChatLogprobs:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from lipogram.decoding.events import Chunk, Event, Finish, FinishReason, ScoredToken, Usage
 from lipogram.server.sse import Characters
 from lipogram.server.translate.scores import CompletionScores, usage
+from lipogram.server.translate.unconstrained import Dropped, unconstrained
 from lipogram.server.wire.completions import (
     CompletionChoice,
     CompletionLogprobs,
@@ -55,6 +56,7 @@ class CompletionWriter:
         self._n = n
         self._is_scored = is_scored
         self._choices = [_Choice(index, is_scored) for index in range(count)]
+        self.dropped: Dropped = {}
 
     def echo(self, index: int, data: bytes, tokens: Sequence[ScoredToken]) -> CompletionReply:
         """A chunk with the prompt of the sequence; comes before all its others."""
@@ -65,6 +67,8 @@ class CompletionWriter:
         piece = self._choices[index].piece(event)
         if not piece.text and piece.logprobs is None and piece.finish_reason is None:
             return None
+        if piece.finish_reason is not None and index in self.dropped:
+            piece = piece.model_copy(update={"unconstrained": unconstrained(self.dropped[index])})
         return self._reply([piece])
 
     def usage(self) -> CompletionReply:
@@ -108,7 +112,7 @@ class CompletionWriter:
 
 def _joined(pieces: Sequence[CompletionChoice]) -> CompletionChoice:
     scores = [piece.logprobs for piece in pieces if piece.logprobs is not None]
-    return CompletionChoice(
+    joined = CompletionChoice(
         index=pieces[0].index,
         text="".join(piece.text for piece in pieces),
         logprobs=CompletionLogprobs(
@@ -121,3 +125,5 @@ def _joined(pieces: Sequence[CompletionChoice]) -> CompletionChoice:
         else None,
         finish_reason=pieces[-1].finish_reason,
     )
+    reason = pieces[-1].unconstrained
+    return joined if reason is None else joined.model_copy(update={"unconstrained": reason})

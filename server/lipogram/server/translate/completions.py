@@ -10,7 +10,13 @@ from lipogram.decoding.job import Job
 from lipogram.server.errors import InvalidRequest
 from lipogram.server.registry import Served
 from lipogram.server.translate import constraint
-from lipogram.server.translate.infilling import Document, prompt_of, with_cursor
+from lipogram.server.translate.infilling import (
+    Document,
+    places_of,
+    prompt_of,
+    refuse_document,
+    with_cursor,
+)
 from lipogram.server.translate.plan import Plan
 from lipogram.server.translate.sampling import (
     check_count,
@@ -59,7 +65,12 @@ def plan(request: CompletionRequest, served: Served) -> Plan:
         job = replace(job, boundary="none")
     outputs = request.structured_outputs
     rule = constraint.structured(outputs) if outputs is not None else None
-    return Plan(served, tuple(prompts), n, job, rule)
+    documents = [Document(entry, request.suffix) for entry in entries if isinstance(entry, str)]
+    if len(documents) < len(entries):
+        refuse_document(request)
+    places = places_of(documents, request, rule)
+    falls_back = bool(request.constraint_fallback)
+    return Plan(served, tuple(prompts), n, job, rule, places, falls_back)
 
 
 def _entries(request: CompletionRequest) -> list[str | list[int]]:

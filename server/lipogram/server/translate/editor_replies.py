@@ -13,6 +13,7 @@ from lipogram.server.sse import Characters
 from lipogram.server.translate.infilling import Fitted
 from lipogram.server.translate.lines import LineLimit
 from lipogram.server.translate.plan import Plan
+from lipogram.server.translate.unconstrained import Dropped, unconstrained
 from lipogram.server.wire import editors as wire
 
 
@@ -103,6 +104,8 @@ class _LlamaCppChoice:
             "tokens_cached": writer.fitted.tokens + self.count,
             "timings": writer.timings(self.count, finish),
         }
+        if self._index in writer.dropped:
+            last["unconstrained"] = unconstrained(writer.dropped[self._index])
         return self._piece(text, ()).model_copy(update=last)
 
 
@@ -113,6 +116,7 @@ class LlamaCppWriter:
         self.request = request
         self.plan = plan
         self.fitted = fitted
+        self.dropped: Dropped = {}
         self._clock = Clock()
         self._choices = [_LlamaCppChoice(self, index) for index in range(plan.n)]
 
@@ -233,6 +237,7 @@ class GenerateWriter:
         self._model = model
         self._clock = Clock()
         self._characters = Characters()
+        self.dropped: Dropped = {}
         self.finishes: list[Finish] = []
 
     def begin(self) -> list[wire.GenerateReply]:
@@ -257,6 +262,8 @@ class GenerateWriter:
             "eval_count": event.usage.completion_tokens,
             "eval_duration": predicted_ns,
         }
+        if index in self.dropped:
+            last["unconstrained"] = unconstrained(self.dropped[index])
         return [self._line(self._characters.end(), done=True).model_copy(update=last)]
 
     def usage(self) -> wire.GenerateReply:
@@ -280,6 +287,7 @@ class TabbyWriter:
 
     def __init__(self) -> None:
         self._characters = Characters()
+        self.dropped: Dropped = {}
         self.finishes: list[Finish] = []
 
     def begin(self) -> list[wire.TabbyChoice]:

@@ -47,7 +47,8 @@ def infill(request: wire.InfillRequest, served: Served) -> Planned:
     """llama.cpp's `/infill`."""
     files = [File(extra.filename or "tmp", extra.text) for extra in request.input_extra or []]
     prefix = request.input_prefix + (request.prompt or "")
-    document = Document(prefix, request.input_suffix, tuple(files))
+    members = ("input_prefix", "input_suffix")
+    document = Document(prefix, request.input_suffix, tuple(files), members=members)
     return infilling.plan(
         document, request, _llama_cpp_job(request), served,
         n=request.n_cmpl or 1, constraint=_llama_cpp_rule(request),
@@ -59,6 +60,7 @@ def completion(request: wire.LlamaCppCompletionRequest, served: Served) -> Plann
     job, n, rule = _llama_cpp_job(request), request.n_cmpl or 1, _llama_cpp_rule(request)
     if isinstance(request.prompt, str):
         return infilling.plan(Document(request.prompt), request, job, served, n=n, constraint=rule)
+    infilling.refuse_document(request)
     ids = _mixed(request.prompt, served.model.vocabulary)
     most = infilling.budget(job.max_tokens, served)
     sampling.check_room(ids, most, served, "prompt")
@@ -101,7 +103,8 @@ def generate(request: wire.GenerateRequest, served: Served) -> Planned:
         if request.system:
             raise InvalidRequest("'system' goes with no suffix and without 'raw'.", param="system")
         document = Document(request.prompt, request.suffix)
-        return infilling.plan(document, request, job, served, constraint=rule)
+        return infilling.plan(document, request, job, served, constraint=rule, scope="middle")
+    infilling.refuse_document(request)
     turns = [Turn("system", request.system)] if request.system else []
     ids = served.template.render([*turns, Turn("user", request.prompt)], served.model.vocabulary)
     most = infilling.budget(job.max_tokens, served)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
 
 from lipogram.decoding.errors import NoInfilling
 from lipogram.decoding.fill_in_middle import File, FillInMiddle, Prompt
 from lipogram.decoding.job import Job
 from lipogram.decoding.vocabulary import Vocabulary
-from lipogram.server.constraints import Constraint
+from lipogram.server.constraints import Constraint, Place
 from lipogram.server.errors import InvalidRequest
 from lipogram.server.registry import Served
 from lipogram.server.translate.plan import Plan
@@ -23,14 +24,21 @@ _STEPS = 8
 _BYTES_PER_TOKEN = 16  # more is never wanted of a text that is cut anyway
 
 
+Scope: TypeAlias = Literal["document", "middle"]
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A text with a cursor; `suffix` None means that nothing is to be filled in, only continued."""
+    """A text with a cursor; `suffix` None means that nothing is to be filled in, only continued.
+
+    `members` are the names that the request has for the two texts.
+    """
 
     prefix: str
     suffix: str | None = None
     files: tuple[File, ...] = ()
     name: str = ""
+    members: tuple[str, str] = ("prompt", "suffix")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,42 @@ def with_cursor(job: Job, options: CursorOptions, served: Served, suffix: str | 
         return job
     behind = b"" if options.repeat_suffix else suffix.encode()
     return replace(job, suffix=behind, ends=infilling_of(served).ends)
+
+
+def places_of(
+    documents: Sequence[Document],
+    options: CursorOptions,
+    constraint: Constraint | None,
+    default: Scope = "document",
+) -> tuple[Place, ...]:
+    """Where in a member of the constraint each output stands; none where it is one by itself.
+
+    Without a request's word that is so if there is no suffix, or if the `default` is "middle".
+    """
+    scope = options.constraint_scope
+    if constraint is None and scope is not None:
+        raise InvalidRequest("'constraint_scope' goes with a constraint.", param="constraint_scope")
+    if scope is None and any(document.suffix is None for document in documents):
+        default = "middle"
+    is_whole = constraint is not None and (scope or default) == "document"
+    if options.constraint_fallback and not is_whole:
+        raise InvalidRequest(
+            "'constraint_fallback' goes with a constraint of the whole document.",
+            param="constraint_fallback",
+        )
+    if not is_whole:
+        return ()
+    return tuple(
+        Place(document.prefix.encode(), (document.suffix or "").encode(), *document.members)
+        for document in documents
+    )
+
+
+def refuse_document(options: CursorOptions) -> None:
+    """Refuses a constraint of a whole document where there is none: a prompt that is no text."""
+    for name in ("constraint_scope", "constraint_fallback"):
+        if getattr(options, name) not in (None, False, "middle"):
+            raise InvalidRequest(f"{name!r} goes with a prompt that is a text.", param=name)
 
 
 def prompt_of(document: Document, options: CursorOptions, served: Served) -> Prompt:
@@ -125,13 +169,19 @@ def plan(
     *,
     n: int = 1,
     constraint: Constraint | None = None,
+    scope: Scope = "document",
 ) -> tuple[Plan, Fitted]:
-    """The plan to fill in a document that is cut to fit; `job` says how, without the prompt."""
+    """The plan to fill in a document that is cut to fit; `job` says how, without the prompt.
+
+    A constraint is for the document as it was before.
+    """
     check_count(1, n)
+    places = places_of([document], options, constraint, scope)
     most = budget(job.max_tokens, served)
     found = fitted(document, options, served, most)
     job = with_cursor(replace(job, max_tokens=most), options, served, document.suffix)
-    return Plan(served, (found.prompt,), n, job, constraint), found
+    falls_back = bool(options.constraint_fallback)
+    return Plan(served, (found.prompt,), n, job, constraint, places, falls_back), found
 
 
 def _tokens(text: str, vocabulary: Vocabulary) -> list[int]:

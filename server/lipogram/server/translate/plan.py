@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from lipogram.decoding.fill_in_middle import Prompt
 from lipogram.decoding.job import Job
 from lipogram.decoding.masking import Masker
-from lipogram.server.constraints import Constraint
+from lipogram.server.constraints import Constraint, Place
 from lipogram.server.registry import Served
 from lipogram.server.translate.sampling import repeated
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`n` continuations of each prompt; `job` says how, without prompt and masker."""
+    """`n` continuations of each prompt; `job` says how, without prompt and masker.
+
+    The constraint is for the output alone, or with `places`, one for each prompt, for the document
+    that the output stands in. Where nothing can stand there, `falls_back` makes the output free.
+    """
 
     served: Served
     prompts: tuple[Prompt, ...]
     n: int
     job: Job
     constraint: Constraint | None
+    places: tuple[Place, ...] = ()
+    falls_back: bool = False
 
-    def jobs(self, masker: Masker | None) -> list[Job]:
-        """The jobs in the order of OpenAI's choices: all of the first prompt, then the next."""
-        base = replace(self.job, masker=masker)
+    def jobs(self, maskers: Sequence[Masker | None]) -> list[Job]:
+        """The jobs in the order of OpenAI's choices: all of the first prompt, then the next.
+
+        Each prompt has its masker.
+        """
         return [
             job
-            for prompt in self.prompts
-            for job in repeated(replace(base, prompt=prompt.tokens, text=prompt.text), self.n)
+            for prompt, masker in zip(self.prompts, maskers, strict=True)
+            for job in repeated(
+                replace(self.job, prompt=prompt.tokens, text=prompt.text, masker=masker), self.n
+            )
         ]

@@ -130,7 +130,10 @@ class CursorOptions(Request):
     """How an output joins the texts before and behind the cursor.
 
     `boundary`, `byte_mode` and `projection` are those of a job. `fim_order` puts the suffix first
-    ("spm") or the prefix; with `repeat_suffix` the output may go on into a copy of the suffix.
+    ("spm") or the prefix; with `repeat_suffix` the output may go on into a copy of the suffix. A
+    constraint holds for prefix, output and suffix together, `constraint_scope` "document", or for
+    the output alone, "middle". Where no output fits prefix and suffix, `constraint_fallback` drops
+    the constraint, and the answer has `unconstrained`.
     """
 
     boundary: Literal["exact", "heal", "none"] | None = None
@@ -138,6 +141,17 @@ class CursorOptions(Request):
     projection: Literal["token", "byte"] | None = None
     fim_order: Literal["spm", "psm"] | None = None
     repeat_suffix: bool | None = None
+    constraint_scope: Literal["document", "middle"] | None = None
+    constraint_fallback: bool | None = None
+
+
+class Unconstrained(Reply):
+    """Why a constraint was dropped, as the error would have said it that was not to be."""
+
+    message: str
+    param: str | None
+    code: str | None
+    fitting_bytes: int
 
 
 class Usage(Reply):
@@ -173,7 +187,10 @@ class ModelList(Reply):
 
 
 class Fault(Reply):
-    """What went wrong; a grammar's error also has pointer and keyword, or line and column."""
+    """What went wrong; a grammar's error also has pointer and keyword, or line and column.
+
+    Where nothing fits between two texts, it has `fitting_bytes`.
+    """
 
     message: str
     type: str
@@ -183,6 +200,7 @@ class Fault(Reply):
     keyword: str | None = None
     line: int | None = None
     column: int | None = None
+    fitting_bytes: int | None = None
 
 
 class ErrorReply(Reply):

@@ -6,7 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lipogram.server.wire.common import Count, CursorOptions, Reply, Sampling, TokenId, Usage
+from lipogram.server.wire.common import (
+    Count,
+    CursorOptions,
+    Reply,
+    Sampling,
+    TokenId,
+    Unconstrained,
+    Usage,
+)
 
 _FEW = Field(fail_fast=True, min_length=1, max_length=128)
 Tokens = Annotated[list[TokenId], Field(fail_fast=True, min_length=1)]
@@ -35,12 +43,13 @@ class CompletionLogprobs(Reply):
 
 
 class CompletionChoice(Reply):
-    """One continuation, or in a stream a piece of one."""
+    """One continuation, or in a stream a piece of one; `unconstrained` comes with the last."""
 
     index: int
     text: str
     logprobs: CompletionLogprobs | None
     finish_reason: Literal["stop", "length"] | None
+    unconstrained: Unconstrained | None = None
 
 
 class CompletionReply(Reply):

@@ -21,6 +21,7 @@ from lipogram.server.wire.common import (
     StopTexts,
     StreamOptions,
     TokenId,
+    Unconstrained,
 )
 
 _Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
@@ -135,6 +136,7 @@ class LlamaCppChunk(Reply):
     stopping_word: str | None = None
     tokens_cached: int | None = None
     timings: Timings | None = None
+    unconstrained: Unconstrained | None = None
 
 
 class LlamaCppReply(RootModel[LlamaCppChunk | list[LlamaCppChunk] | dict[str, Any] | list[Any]]):
@@ -211,6 +213,7 @@ class GenerateReply(Reply):
     prompt_eval_duration: int | None = None
     eval_count: int | None = None
     eval_duration: int | None = None
+    unconstrained: Unconstrained | None = None
 
 
 class TagDetails(Reply):

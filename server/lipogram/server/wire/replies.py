@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from lipogram.server.wire.common import Reply, Usage
+from lipogram.server.wire.common import Reply, Unconstrained, Usage
 
 
 class Score(Reply):
@@ -65,12 +65,13 @@ FinishReason = Literal["stop", "length", "tool_calls"]
 
 
 class ChatChoice(Reply):
-    """One answer."""
+    """One answer; `unconstrained` is for those that fill in a middle."""
 
     index: int
     message: ChatMessage
     logprobs: ChatLogprobs | None
     finish_reason: FinishReason
+    unconstrained: Unconstrained | None = None
 
 
 class ChatReply(Reply):
@@ -92,6 +93,7 @@ class ChunkChoice(Reply):
     delta: ChatMessage
     logprobs: ChatLogprobs | None
     finish_reason: FinishReason | None
+    unconstrained: Unconstrained | None = None
 
 
 class ChatChunk(Reply):

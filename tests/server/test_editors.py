@@ -82,8 +82,9 @@ def test_tokens_and_probabilities(post: Post) -> None:
 
 
 def test_a_grammar_or_a_schema_holds(post: Post) -> None:
-    assert infill(post, grammar='root ::= "abc" [0-9]')["content"][:3] == "abc"
-    text = infill(post, json_schema={"type": "boolean"})["content"]
+    alone = {"constraint_scope": "middle"}
+    assert infill(post, grammar='root ::= "abc" [0-9]', **alone)["content"][:3] == "abc"
+    text = infill(post, json_schema={"type": "boolean"}, **alone)["content"]
     assert isinstance(json.loads(text), bool)
 
 
@@ -223,6 +224,7 @@ def test_the_order_is_chosen(post: Post) -> None:
 def test_the_suffix_is_not_repeated(post: Post) -> None:
     suffix = "\nreturn something\n"
     body = {"model": "tiny", "prompt": "x", "suffix": suffix, "max_tokens": 30}
+    body["constraint_scope"] = "middle"
     regex = {"regex": r"ab\nreturn something\ncd"}
     choice = reply(post("/v1/completions", **body, structured_outputs=regex))["choices"][0]
     assert choice["text"] == "ab\nreturn something\ncd"  # a rule goes before

@@ -47,8 +47,8 @@ class Job:
     or forbids bytes ("byte"); "switch" goes on by tokens after the cursor.
 
     `suffix` is what stands behind the output where it must not be repeated: the output ends before
-    it (`decoding.echo`). Special tokens `ends` end the output like end-of-sequence, which generation
-    by bytes does not know.
+    it (`decoding.echo`). Special tokens `ends` end the output like end-of-sequence; generation by
+    bytes does not know them.
 
     `max_tokens` bounds the output, None means what the context leaves. `stop` strings end the
     output before the first occurrence; they are looked for in unconstrained output and in

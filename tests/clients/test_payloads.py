@@ -12,7 +12,9 @@ import pytest
 
 from clients.conftest import ServerProcess
 
-ENDPOINTS = {"/v1/completions", "/v1/chat/completions"}
+COMPLETIONS = {"/v1/completions", "/v1/beta/completions"}
+CHATS = {"/v1/chat/completions", "/v1/fim/completions"}
+NOT_SERVED = {"/v1/responses"}
 PAYLOADS = [
     json.loads(line) for line in Path(__file__).with_name("payloads.jsonl").read_text().splitlines()
 ]
@@ -22,20 +24,32 @@ PAYLOADS = [
     "payload", PAYLOADS, ids=[f"{index}-{entry['client']}" for index, entry in enumerate(PAYLOADS)]
 )
 def test_payload(server: ServerProcess, payload: dict[str, Any]) -> None:
-    body = payload["body"]
-    response = httpx.post(server.url + payload["path"], json=body, timeout=60)
-    if payload["path"] not in ENDPOINTS:
-        if response.status_code == 404:
-            assert response.json()["error"]["code"] == "unknown_url"
-            pytest.skip(f"{payload['path']} is not served yet")
-        pytest.skip(f"{payload['path']} is tested elsewhere")
+    body, path = payload["body"], payload["path"]
+    response = httpx.post(server.url + path, json=body, timeout=60)
+    if path in NOT_SERVED:
+        assert response.json()["error"]["code"] == "unknown_url"
+        pytest.skip(f"{path} is not served yet")
     assert response.status_code == 200, response.text
+    if path == "/api/generate":
+        check_generated(body, response.json())
+        return
     choice = streamed(response.text) if body.get("stream") else response.json()["choices"][0]
     assert choice["finish_reason"] in {"stop", "length", "tool_calls"}
-    if "prompt" in body:
+    if path in COMPLETIONS:
         assert isinstance(choice["text"], str)
     else:
+        assert path in CHATS
         check_message(body, choice["message"])
+
+
+def check_generated(body: dict[str, Any], reply: dict[str, Any]) -> None:
+    """Ollama's answer, as its client reads it."""
+    assert (reply["model"], reply["done"]) == (body["model"], True)
+    assert reply["done_reason"] in {"stop", "length"}
+    assert reply["created_at"].endswith("Z")
+    for name in ("total_duration", "load_duration", "prompt_eval_count", "eval_count"):
+        assert reply[name] >= 0
+    jsonschema.validate(json.loads(reply["response"]), body["format"])
 
 
 def streamed(text: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import numpy as np
@@ -62,7 +63,7 @@ def restless(name: str = "restless", *, has_specials: bool = True) -> TableModel
 
 
 class SlowModel:
-    """Counts how often it is asked, and takes its time; a cancelled question is not counted."""
+    """Counts how often it is asked, and takes its time; writes anything, but hardly ever ends."""
 
     def __init__(self, seconds: float) -> None:
         self._model = restless("slow")
@@ -74,14 +75,15 @@ class SlowModel:
         self.running = 0
 
     async def logits(self, queries: Sequence[object]) -> list[np.ndarray]:
-        """One row of zeros a query, after a while."""
+        """One row a query, after a while."""
         self.asked += 1
         self.running += 1
         try:
             await asyncio.sleep(self.seconds)
         finally:
             self.running -= 1
-        return [np.zeros((1, len(self.vocabulary)), np.float32) for _ in queries]
+        row = np.where(self.vocabulary.has_text, 0, -100).astype(np.float32)
+        return [row[None] for _ in queries]
 
 
 @contextmanager
@@ -111,6 +113,16 @@ def serving(
         server.should_exit = True
         thread.join(20)
         listener.close()
+
+
+def send_body(address: str, path: str, body: dict[str, object]) -> socket.socket:
+    """Sends a request by hand and returns the open connection."""
+    data = json.dumps(body).encode()
+    parts = urlsplit(address)
+    connection = socket.create_connection((parts.hostname, parts.port), timeout=10)
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    connection.sendall(f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data)
+    return connection
 
 
 def ask(post: Post, **body: Any) -> dict[str, Any]:

@@ -9,9 +9,18 @@ import jsonschema
 import numpy as np
 import pytest
 
-from lipogram.decoding import Autoregressive, BudgetTooSmall, Job, Masker, Sampling, Vocabulary
+from lipogram.decoding import (
+    Autoregressive,
+    BudgetTooSmall,
+    Chunk,
+    Finish,
+    Job,
+    Masker,
+    Sampling,
+    Vocabulary,
+)
 from lipogram.decoding.models.table import TableModel
-from lipogram.grammars import Automaton, compile, json_schema, lark
+from lipogram.grammars import Automaton, compile, json_schema, lark, regex
 
 BYTES = [bytes([byte]) for byte in range(256)]
 TOKENS = [b"", *BYTES, b'", "', b'": ', b"]}", b"1, ", b"aa", b"bb ", b'"a"']
@@ -73,3 +82,27 @@ def test_munched_middles_are_finished_within_the_budget() -> None:
     for seed in range(8):
         text = generate(middle, seed + 1, seed)
         assert compile(grammar).accepts(b"a" + text + b"b + a"), text
+
+
+def test_a_special_token_that_ends_middles_ends_one_where_it_is_complete() -> None:
+    size = len(TOKENS)
+    vocabulary = Vocabulary.from_tokens([*TOKENS, b""], eos_ids=(0,), specials={"<end>": size})
+    likes = np.zeros(size + 1)
+    likes[size], likes[1 + ord("a")] = 9, 5
+    model = TableModel(vocabulary, lambda prefix: likes, context_tokens=99)
+    middle = compile(regex.parse("[ab]{3}(-[ab]+)?")).between(b"b", b"a")
+
+    async def written(ends: frozenset[int], ignore_eos: bool = False) -> tuple[bytes, str]:
+        job = Job(
+            (98,), Masker(middle, vocabulary), Sampling(temperature=0), 9, ends=ends,
+            ignore_eos=ignore_eos,
+        )  # fmt: skip
+        events = [event async for event in Autoregressive(model).generate(job)]
+        finish = events[-1]
+        assert isinstance(finish, Finish)
+        return b"".join(e.text for e in events if isinstance(e, Chunk)), finish.reason
+
+    ends = frozenset({size})
+    assert asyncio.run(written(ends)) == (b"a", "stop")
+    assert asyncio.run(written(frozenset())) != (b"a", "stop")
+    assert len(asyncio.run(written(ends, ignore_eos=True))[0]) > 1

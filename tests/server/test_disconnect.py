@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import threading
 import time
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from lipogram.server.settings import Settings
-from server_under_test import SlowModel, serving
+from server_under_test import SlowModel, send_body, serving
 
 STEP_SECONDS = 0.02
+MANY = 50_000
+PARTS = {"model": "slow", "prompt": "x", "suffix": "y"}
+EDITORS: list[tuple[str, dict[str, object]]] = [
+    ("/infill", {"input_prefix": "x", "input_suffix": "y", "n_predict": MANY}),
+    ("/completion", {"prompt": "x", "n_predict": MANY}),
+    ("/v1/fim/completions", {**PARTS, "max_tokens": MANY}),
+    ("/v1/beta/completions", {**PARTS, "max_tokens": MANY}),
+    ("/api/generate", {**PARTS, "options": {"num_predict": MANY}}),
+    ("/v1/completions", {"segments": {"prefix": "x", "suffix": "y"}}),
+]
 
 
 @pytest.fixture(scope="module")
@@ -27,13 +35,9 @@ def slow() -> Iterator[tuple[SlowModel, str]]:
 
 
 def send(address: str, path: str, **body: object) -> socket.socket:
-    """Sends a request by hand and returns the open connection."""
-    data = json.dumps({"model": "slow", "max_tokens": 50_000, "ignore_eos": True, **body}).encode()
-    parts = urlsplit(address)
-    connection = socket.create_connection((parts.hostname, parts.port), timeout=10)
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-    connection.sendall(f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data)
-    return connection
+    """Sends a request that would go on for long."""
+    body = {"model": "slow", "max_tokens": MANY, "ignore_eos": True, **body}
+    return send_body(address, path, body)
 
 
 def wait_until_asked(model: SlowModel, times: int) -> None:
@@ -66,6 +70,39 @@ def test_leaving_stops_the_work(slow: tuple[SlowModel, str], path: str, is_strea
         assert connection.recv(4096).startswith(b"HTTP/1.1 200")
     connection.close()
     check_silence(model)
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize(("path", "body"), EDITORS, ids=[path for path, _ in EDITORS])
+def test_an_editor_that_leaves_stops_the_work(
+    slow: tuple[SlowModel, str], path: str, body: dict[str, object], is_streamed: bool
+) -> None:
+    model, address = slow
+    is_streamed = is_streamed and "segments" not in body
+    if is_streamed:
+        body = {**body, "stream": True}
+    elif path == "/api/generate":
+        body = {**body, "stream": False}
+    connection = send_body(address, path, body)
+    wait_until_asked(model, 5)
+    if is_streamed:
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+    connection.close()
+    check_silence(model)
+
+
+def test_it_stops_within_a_step(slow: tuple[SlowModel, str]) -> None:
+    model, address = slow
+    model.asked, model.seconds = 0, 0.4
+    try:
+        connection = send_body(address, *EDITORS[0])
+        wait_until_asked(model, 3)
+        connection.close()
+        time.sleep(1.2)
+        assert model.asked <= 4
+        assert model.running == 0
+    finally:
+        model.asked, model.seconds = 0, STEP_SECONDS
 
 
 def test_leaving_during_the_first_step_stops_it(slow: tuple[SlowModel, str]) -> None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
+
+from lipogram.decoding.models.base import Logits, Query
+from lipogram.server.settings import Settings
+from server_under_test import serving, vocabulary
 
 Post = Callable[..., httpx.Response]
 
@@ -228,6 +233,53 @@ def test_the_suffix_is_not_repeated(post: Post) -> None:
     regex = {"regex": r"ab\nreturn something\ncd"}
     choice = reply(post("/v1/completions", **body, structured_outputs=regex))["choices"][0]
     assert choice["text"] == "ab\nreturn something\ncd"  # a rule goes before
+
+
+LINE = "\nreturn something\n"
+
+
+class Copier:
+    """Writes a text that ends in a copy of what stands behind the cursor, and goes on."""
+
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+        self.name = "copier"
+        self.vocabulary = vocabulary()
+        self.context_tokens = 500
+        self._middle = self.vocabulary.specials["<|fim_middle|>"]
+
+    async def logits(self, queries: Sequence[Query]) -> list[Logits]:
+        """Bytes of the text, by how many follow the last sentinel."""
+        rows = []
+        for query in queries:
+            tokens = query.prefix
+            behind = (
+                len(tokens)
+                - 1
+                - max(place for place, token in enumerate(tokens) if token == self._middle)
+            )
+            row = np.full((1, len(self.vocabulary)), -50, np.float32)
+            row[0, self._text[behind] if behind < len(self._text) else ord("~")] = 50
+            rows.append(row)
+        return rows
+
+
+def test_what_is_behind_the_cursor_is_not_written_again() -> None:
+    text = b"value" + LINE.encode() + b"more\n"
+    parts = {"prompt": "", "suffix": LINE, "max_tokens": 30, "fim_order": "psm", "temperature": 0}
+    with serving([Copier(text)], Settings(compile_workers=1), until="/health") as address:
+
+        def ask(**extra: object) -> Any:
+            body = {"model": "copier", **parts, **extra}
+            return reply(httpx.post(f"{address}/v1/completions", json=body))["choices"][0]
+
+        assert (ask()["text"], ask()["finish_reason"]) == ("value", "stop")
+        assert ask(repeat_suffix=True)["text"].startswith(text.decode())
+        assert ask(suffix="\n}\n")["text"].startswith(text.decode())
+        assert ask(byte_mode="full")["text"] == "value"
+        for times, expected in (("{1,2}", "value"), ("{2}", f"value{LINE}")):
+            rule = {"regex": f"value({LINE}){times}"}
+            assert ask(structured_outputs=rule)["text"] == expected
 
 
 def test_identical_requests_may_run_side_by_side(post: Post) -> None:

@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 
 from lipogram.decoding.errors import BackendFailed
+from lipogram.decoding.models.table import TableModel
+from lipogram.decoding.vocabulary import Vocabulary
 from lipogram.server.settings import Settings
 from server_under_test import PERSON, restless, serving
 
@@ -126,3 +128,20 @@ def test_a_full_house_is_counted() -> None:
         assert refused.headers["retry-after"] == "1"
         page = httpx.get(f"{address}/metrics").text
         assert 'lipogram_admission_rejections_total{reason="queue_full"} 1' in page
+
+
+def test_a_text_that_the_vocabulary_has_no_tokens_for() -> None:
+    tokens = Vocabulary.from_tokens([*(bytes([byte]) for byte in range(0x20, 0x7F)), b""], (95,))
+    model = TableModel(tokens, lambda prefix: np.zeros(96), name="ascii", context_tokens=99)
+    with serving([model], Settings(compile_workers=1), until="/health") as address:
+        for path, body in (
+            ("/v1/completions", {"prompt": "caf\u00e9"}),
+            ("/api/generate", {"prompt": "caf\u00e9", "raw": True, "stream": False}),
+        ):
+            response = httpx.post(address + path, json={"model": "ascii", **body})
+            assert response.status_code == 400
+            error = response.json()["error"]
+            if path == "/v1/completions":
+                assert error["code"] == "unspellable_text"
+                error = error["message"]
+            assert r"\xc3" in error

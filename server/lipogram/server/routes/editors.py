@@ -26,7 +26,7 @@ from lipogram.server.translate.infilling import Fitted
 from lipogram.server.translate.plan import Plan
 from lipogram.server.translate.unconstrained import Dropped
 from lipogram.server.wire import editors as wire
-from lipogram.server.wire.replies import ChatReply
+from lipogram.server.wire.replies import ChatMessage, ChatReply
 
 llama_cpp = APIRouter(route_class=dialects.LlamaCppRoute, tags=["llama.cpp"])
 mistral = APIRouter(route_class=dialects.MistralRoute, tags=["Mistral"])
@@ -87,7 +87,8 @@ async def fim(body: wire.FimRequest, request: Request) -> Response:
     """Fill in between a prompt and a suffix, answered like a conversation."""
     served = service_of(request).registry.find(body.model)
     plan, _ = await asyncio.to_thread(editors.fim, body, served)
-    writer = ChatWriter(body.model, plan.n, plan.constraint, is_scored=False)
+    last = ChatMessage(content="")  # plug-ins add up what all deltas have as content
+    writer = ChatWriter(body.model, plan.n, plan.constraint, is_scored=False, last=last)
     return await respond(request, body, _chunks(plan, writer, request), writer)
 
 

@@ -118,12 +118,19 @@ class ChatWriter:
     """Turns the events of a request's sequences into the chunks of its answer."""
 
     def __init__(
-        self, model: str, count: int, constraint: Constraint | None, is_scored: bool
+        self,
+        model: str,
+        count: int,
+        constraint: Constraint | None,
+        is_scored: bool,
+        last: ChatMessage | None = None,
     ) -> None:
+        """`last` is the delta that comes with the reason for the end: by default, an empty one."""
         self._id = f"chatcmpl-{uuid.uuid4().hex}"
         self._created = int(time.time())
         self._model = model
         self._is_scored = is_scored
+        self._last = last or ChatMessage()
         self._choices = [_Choice(constraint, is_scored) for _ in range(count)]
         self.dropped: Dropped = {}
 
@@ -148,7 +155,7 @@ class ChatWriter:
             chunks.append(self._chunk(index, delta, scores if is_text else None))
             scores = None if is_text else scores
         if choice.reason is not None:
-            chunks.append(self._chunk(index, ChatMessage(), None, choice.reason))
+            chunks.append(self._chunk(index, self._last, None, choice.reason))
         return chunks
 
     def usage(self) -> ChatChunk:

@@ -12,6 +12,8 @@ import pytest
 
 from lipogram.decoding.models.base import Logits, Query
 from lipogram.server.settings import Settings
+from lipogram.server.wire import editors as wire
+from lipogram.server.wire.common import Reply
 from server_under_test import serving, vocabulary
 
 Post = Callable[..., httpx.Response]
@@ -285,3 +287,20 @@ def test_what_is_behind_the_cursor_is_not_written_again() -> None:
 def test_identical_requests_may_run_side_by_side(post: Post) -> None:
     body = {"model": "tiny", "prompt": "def", "suffix": "return", "n": 3, "seed": 1}
     assert len(reply(post("/v1/completions", **body))["choices"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("path", "shape"),
+    [
+        ("/infill", wire.LlamaCppError),
+        ("/v1/fim/completions", wire.MistralError),
+        ("/api/generate", wire.OllamaError),
+    ],
+)
+def test_refusals_are_documented(post: Post, address: str, path: str, shape: type[Reply]) -> None:
+    response = post(path, nonsense=1)
+    assert response.status_code == 400
+    assert shape.model_validate(response.json())
+    operation = httpx.get(f"{address}/openapi.json").json()["paths"][path]["post"]
+    schema = operation["responses"]["400"]["content"]["application/json"]["schema"]
+    assert {"$ref": f"#/components/schemas/{shape.__name__}"} in schema["anyOf"]

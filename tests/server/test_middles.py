@@ -209,6 +209,7 @@ def test_falling_back_is_told_at_the_end_of_a_stream(post: Post) -> None:
             "constraint_scope",
         ),
         ("/v1/fim/completions", {"suffix": "b", "constraint_scope": "middle"}, "constraint_scope"),
+        ("/v1/completions", {"prompt": [1], "constraint_scope": "middle"}, "constraint_scope"),
     ],
 )
 def test_options_that_would_have_no_effect(

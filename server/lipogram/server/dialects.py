@@ -15,8 +15,9 @@ from lipogram.server import errors, sse
 from lipogram.server.access import refusal
 from lipogram.server.body import JsonRoute
 from lipogram.server.validation import invalid
+from lipogram.server.wire.common import ErrorReply, Reply
 
-_NOT_IMPLEMENTED = 501
+NOT_IMPLEMENTED = 501
 
 
 class DialectRoute(JsonRoute):
@@ -54,7 +55,7 @@ def llama_cpp_error(error: BaseException) -> tuple[int, object]:
     row, fault = errors.answer(error), errors.body(error)["error"]
     status, kind = row.status, row.type
     if isinstance(error, NoInfilling):
-        status, kind = _NOT_IMPLEMENTED, "not_supported_error"
+        status, kind = NOT_IMPLEMENTED, "not_supported_error"
     return status, {"error": {"code": status, "message": fault["message"], "type": kind}}
 
 
@@ -84,6 +85,12 @@ class OllamaRoute(DialectRoute):
     """A route of Ollama's API."""
 
     shape = staticmethod(ollama_error)
+
+
+def documented(shape: type[Reply], *statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What a router says of its refusals; those before its routes have OpenAI's shape."""
+    every = {row.status for row in errors.TABLE.values()} - {401, 405}
+    return {status: {"model": shape | ErrorReply} for status in sorted({*every, *statuses})}
 
 
 def _line(data: str) -> bytes:

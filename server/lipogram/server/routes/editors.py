@@ -28,9 +28,21 @@ from lipogram.server.translate.unconstrained import Dropped
 from lipogram.server.wire import editors as wire
 from lipogram.server.wire.replies import ChatMessage, ChatReply
 
-llama_cpp = APIRouter(route_class=dialects.LlamaCppRoute, tags=["llama.cpp"])
-mistral = APIRouter(route_class=dialects.MistralRoute, tags=["Mistral"])
-ollama = APIRouter(route_class=dialects.OllamaRoute, tags=["Ollama"])
+llama_cpp = APIRouter(
+    route_class=dialects.LlamaCppRoute,
+    tags=["llama.cpp"],
+    responses=dialects.documented(wire.LlamaCppError, dialects.NOT_IMPLEMENTED),
+)
+mistral = APIRouter(
+    route_class=dialects.MistralRoute,
+    tags=["Mistral"],
+    responses=dialects.documented(wire.MistralError),
+)
+ollama = APIRouter(
+    route_class=dialects.OllamaRoute,
+    tags=["Ollama"],
+    responses=dialects.documented(wire.OllamaError),
+)
 tabby = APIRouter(route_class=JsonRoute, tags=["Tabby"])
 
 

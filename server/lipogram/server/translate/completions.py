@@ -67,7 +67,7 @@ def plan(request: CompletionRequest, served: Served) -> Plan:
     rule = constraint.structured(outputs) if outputs is not None else None
     documents = [Document(entry, request.suffix) for entry in entries if isinstance(entry, str)]
     if len(documents) < len(entries):
-        refuse_document(request)
+        refuse_document(request, rule)
     places = places_of(documents, request, rule)
     falls_back = bool(request.constraint_fallback)
     return Plan(served, tuple(prompts), n, job, rule, places, falls_back)

@@ -60,7 +60,7 @@ def completion(request: wire.LlamaCppCompletionRequest, served: Served) -> Plann
     job, n, rule = _llama_cpp_job(request), request.n_cmpl or 1, _llama_cpp_rule(request)
     if isinstance(request.prompt, str):
         return infilling.plan(Document(request.prompt), request, job, served, n=n, constraint=rule)
-    infilling.refuse_document(request)
+    infilling.refuse_document(request, rule)
     ids = _mixed(request.prompt, served.model.vocabulary)
     most = infilling.budget(job.max_tokens, served)
     sampling.check_room(ids, most, served, "prompt")
@@ -104,7 +104,7 @@ def generate(request: wire.GenerateRequest, served: Served) -> Planned:
             raise InvalidRequest("'system' goes with no suffix and without 'raw'.", param="system")
         document = Document(request.prompt, request.suffix)
         return infilling.plan(document, request, job, served, constraint=rule, scope="middle")
-    infilling.refuse_document(request)
+    infilling.refuse_document(request, rule)
     turns = [Turn("system", request.system)] if request.system else []
     ids = served.template.render([*turns, Turn("user", request.prompt)], served.model.vocabulary)
     most = infilling.budget(job.max_tokens, served)

@@ -102,8 +102,9 @@ def places_of(
     )
 
 
-def refuse_document(options: CursorOptions) -> None:
+def refuse_document(options: CursorOptions, constraint: Constraint | None) -> None:
     """Refuses a constraint of a whole document where there is none: a prompt that is no text."""
+    places_of((), options, constraint, "middle")
     for name in ("constraint_scope", "constraint_fallback"):
         if getattr(options, name) not in (None, False, "middle"):
             raise InvalidRequest(f"{name!r} goes with a prompt that is a text.", param=name)

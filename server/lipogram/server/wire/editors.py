@@ -14,6 +14,7 @@ from lipogram.server.wire.common import (
     MAX_COUNT,
     Count,
     CursorOptions,
+    Fault,
     Refused,
     Reply,
     Request,
@@ -141,6 +142,32 @@ class LlamaCppChunk(Reply):
 
 class LlamaCppReply(RootModel[LlamaCppChunk | list[LlamaCppChunk] | dict[str, Any] | list[Any]]):
     """The whole answer: one, or a list where several were asked for; or the fields asked for."""
+
+
+class LlamaCppFault(Reply):
+    """What went wrong; `code` is the status."""
+
+    code: int
+    message: str
+    type: str
+
+
+class LlamaCppError(Reply):
+    """llama.cpp's error."""
+
+    error: LlamaCppFault
+
+
+class MistralError(Fault):
+    """Mistral's error."""
+
+    object: Literal["error"] = "error"
+
+
+class OllamaError(Reply):
+    """Ollama's error."""
+
+    error: str
 
 
 class FimRequest(CursorOptions, Sampling):

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from lipogram.grammars.errors import Error, GrammarError
+from lipogram.grammars.errors import Error, GrammarError, NoMiddle
 from lipogram.server.body import nesting, parse
 from lipogram.server.errors import TABLE, GrammarRejected, InvalidRequest, answer, body
 from lipogram.server.sse import Characters
@@ -49,11 +49,12 @@ def test_every_error_class_has_an_answer() -> None:
         return [kind, *(inner for direct in kind.__subclasses__() for inner in below(direct))]
 
     for kind in below(Error):
-        error = (
-            GrammarRejected(GrammarError("x"), None)
-            if kind is GrammarRejected
-            else kind("what it was")
-        )
+        arguments: tuple[object, ...] = ("what it was",)
+        if kind is GrammarRejected:
+            arguments = (GrammarError("x"), None)
+        elif issubclass(kind, NoMiddle):
+            arguments = ("what it was", 3)
+        error = kind(*arguments)
         row = answer(error)
         assert body(error)["error"].keys() >= {"message", "type", "param", "code"}
         assert row in TABLE.values()

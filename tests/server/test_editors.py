@@ -129,6 +129,7 @@ def test_completion_takes_texts_and_tokens(post: Post) -> None:
         ("samplers", ["nonsense"]),
         ("mirostat", 2),
         ("n_predict", "4"),
+        ("repeat_penalty", 5e-324),
         ("lora", [{"id": 0}]),
         ("fim_order", "sideways"),
         ("grammar", "root ::= ("),

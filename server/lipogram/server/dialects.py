@@ -100,4 +100,9 @@ def _line(data: str) -> bytes:
 LLAMA_CPP = sse.Framing(
     "text/event-stream", sse.event, error=lambda error: llama_cpp_error(error)[1]
 )
-OLLAMA = sse.Framing("application/x-ndjson", _line, error=lambda error: ollama_error(error)[1])
+_LINES = "application/x-ndjson"
+LINES_DOCUMENTED: dict[int | str, dict[str, Any]] = {
+    200: {"content": {_LINES: {"itemSchema": {"type": "object"}}}}
+}
+"""What a route that may send lines of JSON says of it."""
+OLLAMA = sse.Framing(_LINES, _line, error=lambda error: ollama_error(error)[1])

@@ -29,7 +29,7 @@ _EVENT = {"type": "object", "properties": {"data": {"type": "string"}}, "require
 DOCUMENTED: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/event-stream": {"itemSchema": _EVENT}}}
 }
-"""What a route that may stream says of it."""
+"""What a route that may send such a stream says of it."""
 
 
 @dataclass(frozen=True, slots=True)

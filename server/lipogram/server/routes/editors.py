@@ -15,7 +15,7 @@ from fastapi import APIRouter, Request, Response
 
 from lipogram.decoding.events import Event, Finish
 from lipogram.decoding.models.base import Query
-from lipogram.server import dialects, logs
+from lipogram.server import dialects, logs, sse
 from lipogram.server.body import JsonRoute
 from lipogram.server.responding import Chunk, Writer, respond
 from lipogram.server.serving import Service, service_of, while_connected
@@ -59,7 +59,7 @@ class EventWriter(Writer[Chunk], Protocol[Chunk]):
     def chunks(self, index: int, event: Event) -> list[Chunk]: ...
 
 
-@llama_cpp.post("/infill", response_model=wire.LlamaCppReply)
+@llama_cpp.post("/infill", response_model=wire.LlamaCppReply, responses=sse.DOCUMENTED)
 async def infill(body: wire.InfillRequest, request: Request) -> Response:
     """Fill in between a prefix and a suffix."""
     served = service_of(request).registry.find(body.model)
@@ -67,8 +67,8 @@ async def infill(body: wire.InfillRequest, request: Request) -> Response:
     return await _llama_cpp(body, request, *planned)
 
 
-@llama_cpp.post("/completion", response_model=wire.LlamaCppReply)
-@llama_cpp.post("/completions", response_model=wire.LlamaCppReply)
+@llama_cpp.post("/completion", response_model=wire.LlamaCppReply, responses=sse.DOCUMENTED)
+@llama_cpp.post("/completions", response_model=wire.LlamaCppReply, responses=sse.DOCUMENTED)
 async def complete(body: wire.LlamaCppCompletionRequest, request: Request) -> Response:
     """Continue a prompt."""
     served = service_of(request).registry.find(body.model)
@@ -94,7 +94,7 @@ async def _read_ahead(service: Service, plan: Plan) -> None:
             await model.logits([Query(ids)])
 
 
-@mistral.post("/v1/fim/completions", response_model=ChatReply)
+@mistral.post("/v1/fim/completions", response_model=ChatReply, responses=sse.DOCUMENTED)
 async def fim(body: wire.FimRequest, request: Request) -> Response:
     """Fill in between a prompt and a suffix, answered like a conversation."""
     served = service_of(request).registry.find(body.model)
@@ -104,7 +104,9 @@ async def fim(body: wire.FimRequest, request: Request) -> Response:
     return await respond(request, body, _chunks(plan, writer, request), writer)
 
 
-@ollama.post("/api/generate", response_model=wire.GenerateReply)
+@ollama.post(
+    "/api/generate", response_model=wire.GenerateReply, responses=dialects.LINES_DOCUMENTED
+)
 async def generate(body: wire.GenerateRequest, request: Request) -> Response:
     """Fill in, answer or continue."""
     served = service_of(request).registry.find(_untagged(body.model))

@@ -51,7 +51,7 @@ class LlamaCppOptions(CursorOptions):
     top_k: _Least | None = None
     top_p: _Unit | None = None
     min_p: _Unit | None = None
-    repeat_penalty: Annotated[float, Field(gt=0, le=100)] | None = None
+    repeat_penalty: Annotated[float, Field(ge=0.01, le=100)] | None = None
     repeat_last_n: Literal[-1] | None = None
     presence_penalty: _Penalty | None = None
     frequency_penalty: _Penalty | None = None
@@ -189,7 +189,7 @@ class OllamaOptions(Request):
     top_k: _Least | None = None
     top_p: _Unit | None = None
     min_p: _Unit | None = None
-    repeat_penalty: Annotated[float, Field(gt=0, le=100)] | None = None
+    repeat_penalty: Annotated[float, Field(ge=0.01, le=100)] | None = None
     repeat_last_n: Literal[-1] | None = None
     presence_penalty: _Penalty | None = None
     frequency_penalty: _Penalty | None = None

@@ -168,6 +168,17 @@ def test_the_same_prompt_is_read_once_however_many_ask(monkeypatch: pytest.Monke
     assert sum(ran) == 701 + 3
 
 
+def test_what_is_at_hand_of_a_prompt_is_told() -> None:
+    model = opened()
+    first = random_query(model, random.Random(5), 40)
+    assert model.cached_tokens(first.prefix) == 0
+    asyncio.run(model.logits([first]))
+    assert model.cached_tokens(first.prefix) == 39  # the last one is run again for its scores
+    assert model.cached_tokens((*first.prefix, 20, 30)) == 40
+    assert model.cached_tokens((*first.prefix[:25], 9, 9)) == 25
+    assert model.cached_tokens(()) == 0
+
+
 def test_the_masked_model_scores_every_slot_of_a_canvas() -> None:
     model = load("embedded-diffusion")
     assert isinstance(model, EmbeddedMasked)

@@ -104,3 +104,24 @@ def test_the_next_key_reads_little(counted: tuple[Runs, str]) -> None:
         assert httpx.post(f"{address}/infill", json=body, timeout=60).status_code == 200
         if typed:
             assert sum(runs.tokens) < 60
+
+
+def test_what_was_read_before_is_counted(counted: tuple[Runs, str]) -> None:
+    _, address = counted
+    body = {"input_prefix": f"again = 1\n{PREFIX}", "input_suffix": SUFFIX, "n_predict": 4}
+    ask = {"model": "embedded-2k", "prompt": body["input_prefix"], "max_tokens": 4}
+    for byte_mode in ("switch", "full"):
+        ask |= {"byte_mode": byte_mode, "prompt": f"{byte_mode}\n{PREFIX}"}
+        usage = [
+            httpx.post(f"{address}/v1/completions", json=ask, timeout=60).json()["usage"]
+            for _ in range(2)
+        ]
+        cached = [each["prompt_tokens_details"]["cached_tokens"] for each in usage]
+        assert cached[0] < 20 < usage[1]["prompt_tokens"] - 10 < cached[1]
+    timings = [
+        httpx.post(f"{address}/infill", json=body, timeout=60).json()["timings"] for _ in range(2)
+    ]
+    assert timings[0]["cache_n"] < 20 < timings[1]["cache_n"]
+    assert timings[1]["cache_n"] + timings[1]["prompt_n"] == sum(
+        timings[0][name] for name in ("cache_n", "prompt_n")
+    )

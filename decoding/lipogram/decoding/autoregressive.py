@@ -208,5 +208,6 @@ class _Run:
             completion_tokens=len(self.tokens) - len(self._opening.tokens),
             forced_tokens=self._forced_tokens,
             model_calls=self.model_calls,
+            cached_tokens=self._opening.cached_tokens,
         )
         return Finish(self.reason, usage, self._output.stopped, prompt)

@@ -37,7 +37,8 @@ class Usage:
     """Token counts of one generation, and how the output came about.
 
     `forced_tokens` were determined by the grammar alone and cost no model call;
-    `model_calls` counts scored positions asked of the model.
+    `model_calls` counts scored positions asked of the model. `cached_tokens` of the prompt the
+    model had read for others before.
     """
 
     prompt_tokens: int

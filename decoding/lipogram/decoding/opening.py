@@ -27,7 +27,7 @@ from lipogram.decoding.closing import fits
 from lipogram.decoding.errors import ContextTooLong
 from lipogram.decoding.events import ScoredToken
 from lipogram.decoding.job import Job
-from lipogram.decoding.models.base import CausalModel, Logits, Query
+from lipogram.decoding.models.base import CausalModel, Logits, Query, cached_tokens
 from lipogram.grammars import State
 
 # Covers drawn and refused before one that ends at the cursor is taken.
@@ -45,6 +45,7 @@ class Opening:
     what the model sees before the output, for which there is a `budget` of tokens. `lead` is the
     output's first token if it begins in the prompt: its text is the overhang, before the bytes of
     which the output `may_end` or not (None: everywhere), and after which the rule is in `state`.
+    `cached_tokens` of the prompt the model had at hand.
     """
 
     prompt: tuple[int, ...]
@@ -54,6 +55,7 @@ class Opening:
     may_end: tuple[bool, ...] | None = None
     state: State | None = None
     model_calls: int = 0
+    cached_tokens: int = 0
 
 
 async def opened(model: CausalModel, job: Job, rng: np.random.Generator) -> Opening:
@@ -64,7 +66,8 @@ async def opened(model: CausalModel, job: Job, rng: np.random.Generator) -> Open
     """
     ids = tuple(model.vocabulary.encode(job.text))
     prompt = job.prompt + ids
-    plain = Opening(prompt, prompt, budget(model, job, len(prompt)))
+    left = budget(model, job, len(prompt))
+    plain = Opening(prompt, prompt, left, cached_tokens=cached_tokens(model, prompt))
     if not ids or not plain.budget or job.boundary == "none":
         return plain
     opening = _Opening(model, job, rng, plain)
@@ -239,13 +242,13 @@ class _Opening:
     def _after(self, tokens: tuple[int, ...], calls: int) -> Opening:
         """Begin where the cursor ends a token."""
         left = budget(self._model, self._job, len(tokens))
-        return Opening(self._plain.prompt, tokens, left, model_calls=calls)
+        return replace(self._plain, tokens=tokens, budget=left, model_calls=calls)
 
     def _led(self, before: tuple[int, ...], choice: _Choice, index: int, calls: int) -> Opening:
         """Begin with a token's overhang."""
         lead = self._scored(choice, index)
         left = budget(self._model, self._job, len(before))
-        opening = Opening(self._plain.prompt, before, left, lead, model_calls=calls)
+        opening = replace(self._plain, tokens=before, budget=left, lead=lead, model_calls=calls)
         masker = self._job.masker
         if masker is None:
             return opening

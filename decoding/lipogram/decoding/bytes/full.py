@@ -26,7 +26,7 @@ from lipogram.decoding.errors import BudgetTooSmall, DeadEnd, UnsupportedJob
 from lipogram.decoding.events import Chunk, Event, Finish, FinishReason, ScoredToken, Usage
 from lipogram.decoding.job import Job, Sampling
 from lipogram.decoding.masking import Masker
-from lipogram.decoding.models.base import CausalModel
+from lipogram.decoding.models.base import CausalModel, cached_tokens
 from lipogram.decoding.opening import budget, scored_prompt
 from lipogram.decoding.output import Output
 from lipogram.grammars import State
@@ -106,6 +106,7 @@ class _Run:
         ids = tuple(model.vocabulary.encode(job.text))
         self.prompt = job.prompt + ids
         self.prompt_calls = 0
+        self._cached_tokens = cached_tokens(model, self.prompt)
         self._job = job
         self._rng = rng
         self._budget = budget(model, job, len(self.prompt))
@@ -243,7 +244,12 @@ class _Run:
         """The last event; an end counts as a token."""
         assert self.reason is not None
         calls = self._model.model_calls + self.prompt_calls
-        usage = Usage(len(self.prompt), max(0, self._spent), model_calls=calls)
+        usage = Usage(
+            len(self.prompt),
+            max(0, self._spent),
+            model_calls=calls,
+            cached_tokens=self._cached_tokens,
+        )
         return Finish(self.reason, usage, self._output.stopped, prompt)
 
 

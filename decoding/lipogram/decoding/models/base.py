@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,20 @@ class CausalModel(Protocol):
         Raises ContextTooLong, BackendFailed.
         """
         ...
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A model that can tell what it has at hand of a text, for counts alone."""
+
+    def cached_tokens(self, prefix: tuple[int, ...]) -> int:
+        """How many of the first tokens of `prefix` would not be run again."""
+        ...
+
+
+def cached_tokens(model: CausalModel, prefix: tuple[int, ...]) -> int:
+    """The first tokens of `prefix` that the model has at hand; 0 where it does not tell."""
+    return model.cached_tokens(prefix) if isinstance(model, Remembering) else 0
 
 
 class MaskedModel(Protocol):

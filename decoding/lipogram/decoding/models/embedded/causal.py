@@ -98,14 +98,18 @@ class EmbeddedCausal:
             for work in works:
                 work.done.cancel()
 
+    def cached_tokens(self, prefix: tuple[int, ...]) -> int:
+        """How many of the first tokens are read already; the last is always run for its scores."""
+        tokens = self._started(prefix)
+        known = self._cache.known(np.array(tokens[:-1], np.int64))
+        return max(0, known - (len(tokens) - len(prefix)))
+
     def close(self) -> None:
         """Let the worker thread go; no call may follow."""
         self._worker.shutdown(cancel_futures=True)
 
     def _work(self, query: Query) -> _Work:
-        prefix, start = query.prefix, self._start_ids
-        if prefix[: len(start)] != start or not prefix:
-            prefix = (start or self._configuration.eos_ids[:1]) + prefix
+        prefix = self._started(query.prefix)
         count = len(prefix) + len(query.draft)
         if count > self._configuration.context_tokens:
             limit = self._configuration.context_tokens
@@ -115,6 +119,13 @@ class EmbeddedCausal:
             raise ValueError(f"{self.name}: a token id is not below {len(self._vocabulary)}")
         done = asyncio.get_running_loop().create_future()
         return _Work(tokens, len(prefix) - 1, done, self._graph.empty)
+
+    def _started(self, prefix: tuple[int, ...]) -> tuple[int, ...]:
+        """The prefix behind the start of a text, if it does not begin with it itself."""
+        start = self._start_ids
+        if prefix and prefix[: len(start)] == start:
+            return prefix
+        return (start or self._configuration.eos_ids[:1]) + prefix
 
     async def _drive(self) -> None:
         """Run while anything is pending; callers that became ready together are taken together."""

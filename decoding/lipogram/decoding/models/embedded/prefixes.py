@@ -23,6 +23,10 @@ class PrefixCache:
         """Memory held now."""
         return self._size_bytes
 
+    def known(self, tokens: NDArray[np.int64]) -> int:
+        """How many of the first tokens are known; callable while another thread adds."""
+        return max((_common(each.tokens, tokens) for each in tuple(self._snapshots)), default=0)
+
     def longest(self, tokens: NDArray[np.int64]) -> Snapshot | None:
         """The longest known beginning of `tokens`, None where not even the first is known."""
         best, length = None, 0

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: serve test lint bench fuzz load clean
+.PHONY: serve test test-clients lint bench fuzz load clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lipogram needs Python 3.11 or newer")'
@@ -38,8 +38,22 @@ $(FUZZ)/bin/st:
 fuzz: $(STAMP) $(FUZZ)/bin/st
 	$(BIN)/python -m tests.fuzz --st $(FUZZ)/bin/st $(ARGS)
 
+# So have the clients that are built on others: resolving them takes pip minutes and uv seconds.
+CLIENTS := .venv-clients
+NODE := tests/clients/node
+
+$(CLIENTS)/.installed: pyproject.toml $(NODE)/package.json
+	test -x $(CLIENTS)/bin/python || $(PYTHON) -m venv $(CLIENTS)
+	$(CLIENTS)/bin/python -m pip install --quiet uv
+	$(CLIENTS)/bin/uv pip install --quiet --python $(CLIENTS)/bin/python --editable . --group clients
+	npm install --prefix $(NODE) --no-audit --no-fund --no-package-lock --silent
+	touch $@
+
+test-clients: $(CLIENTS)/.installed
+	$(CLIENTS)/bin/python -m pytest -o filterwarnings=default tests/clients $(ARGS)
+
 load: $(STAMP)
 	$(BIN)/python -m tests.load $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(FUZZ) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(FUZZ) $(CLIENTS) $(NODE)/node_modules .mypy_cache .ruff_cache .pytest_cache

@@ -168,3 +168,32 @@ def test_options_and_special_tokens(client: openai.OpenAI) -> None:
     content = answer.choices[0].message.content
     assert content is not None
     assert content == json.dumps(json.loads(content), separators=(",", ":"), ensure_ascii=False)
+
+
+def test_responses(client: openai.OpenAI) -> None:
+    reply = client.responses.parse(model="tiny", input=MESSAGES, text_format=Person)
+    assert isinstance(reply.output_parsed, Person)
+    assert (reply.status, reply.usage and reply.usage.output_tokens_details.reasoning_tokens) == (
+        "completed",
+        0,
+    )
+    with client.responses.stream(
+        model="tiny", input="Ada", text_format=Person, extra_body={"seed": 1}
+    ) as stream:
+        kinds = {event.type for event in stream}
+        streamed = stream.get_final_response()
+    assert kinds >= {"response.output_text.delta", "response.output_text.done"}
+    assert isinstance(streamed.output_parsed, Person)
+
+
+def test_responses_call_a_function(client: openai.OpenAI) -> None:
+    tool = openai.pydantic_function_tool(Weather)["function"]
+    reply = client.responses.create(
+        model="tiny",
+        input="Weather in Oslo?",
+        tools=[{"type": "function", **tool}],
+        tool_choice="required",
+    )
+    (call,) = reply.output
+    assert call.type == "function_call"
+    Weather.model_validate_json(call.arguments)

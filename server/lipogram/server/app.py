@@ -18,7 +18,16 @@ from lipogram.server.document import DocumentedApp
 from lipogram.server.logs import RequestLog
 from lipogram.server.metrics import Metrics
 from lipogram.server.registry import Registry
-from lipogram.server.routes import chat, completions, editors, grammars, health, models, tokens
+from lipogram.server.routes import (
+    chat,
+    completions,
+    editors,
+    grammars,
+    health,
+    models,
+    responses,
+    tokens,
+)
 from lipogram.server.serving import ClientGone, Service
 from lipogram.server.settings import Settings
 from lipogram.server.tracing import Traces, provider
@@ -47,7 +56,7 @@ def build_app(settings: Settings, served: Sequence[CausalModel]) -> FastAPI:
     )
     app.state.settings = settings
     app.state.service = service
-    for family in (models, completions, chat, grammars, tokens, health):
+    for family in (models, completions, chat, responses, grammars, tokens, health):
         app.include_router(family.router)
     for router in (editors.llama_cpp, editors.mistral, editors.ollama, editors.tabby):
         app.include_router(router)

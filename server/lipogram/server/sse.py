@@ -66,7 +66,20 @@ async def disconnected(receive: Receive) -> None:
         pass
 
 
+def _named_event(data: str) -> bytes:
+    """An event under the name that its data, an object that begins with its `type`, gives it."""
+    name = json.loads(data)["type"]
+    return f"event: {name}\n".encode() + event(data)
+
+
+def _named_error(error: BaseException) -> object:
+    told = errors.body(error)["error"]
+    return {"type": "error", **{name: told[name] for name in ("code", "message", "param")}}
+
+
 OPENAI = Framing("text/event-stream", event, DONE)
+NAMED = Framing("text/event-stream", _named_event, error=_named_error)
+"""The stream of OpenAI's newer dialect, whose events have names."""
 
 
 class EventStream(Response):

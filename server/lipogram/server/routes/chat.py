@@ -28,12 +28,13 @@ async def create_chat_completion(body: ChatRequest, request: Request) -> Respons
     served = service.registry.find(body.model)
     plan = await asyncio.to_thread(chat.plan, body, served)
     writer = ChatWriter(body.model, plan.n, plan.constraint, bool(body.logprobs))
-    return await respond(request, body, _chunks(service, plan, writer, request), writer)
+    return await respond(request, body, answered(service, plan, writer, request), writer)
 
 
-async def _chunks(
+async def answered(
     service: Service, plan: Plan, writer: ChatWriter, request: Request
 ) -> AsyncGenerator[ChatChunk, None]:
+    """The chunks of the answers to a plan; the log is told how they ended."""
     try:
         with service.house.admitted():
             rules = await service.rules(plan, request.scope)

@@ -13,9 +13,10 @@ import pytest
 
 from lipogram.grammars.errors import BudgetExceeded, GrammarError
 from lipogram.server.cache import ByteCache
-from lipogram.server.compile_messages import Compiled, Failed, Task
+from lipogram.server.compile_messages import HEADER_BYTES, Compiled, Failed, Reply, Task, decode
+from lipogram.server.compile_worker import _answer, address_bytes
 from lipogram.server.compiling import Compiler
-from lipogram.server.constraints import Call, Constraint, Source
+from lipogram.server.constraints import Call, Constraint, Place, Source
 from lipogram.server.errors import GrammarRejected
 from lipogram.server.metrics import Metrics
 from lipogram.server.settings import Settings
@@ -83,6 +84,15 @@ def test_what_a_task_leaves_behind_is_not_missing_to_the_next() -> None:
             await made.close()
 
     run(test)
+
+
+def test_a_refused_place_does_not_wear_its_worker_out() -> None:
+    """The automata, tens of megabytes each, go when the error is answered."""
+    misfit = Task(QUICK, place=Place(b"A", b"z", "prompt", "suffix"))
+    reply = decode(_answer(misfit, address_bytes() + (32 << 20))[HEADER_BYTES:])
+    assert isinstance(reply, Reply)
+    assert isinstance(reply.outcome, Failed)
+    assert not reply.is_worn
 
 
 def test_a_task_is_not_blamed_for_a_worker_that_dies_meanwhile() -> None:

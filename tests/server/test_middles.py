@@ -232,8 +232,11 @@ def test_a_megabyte_of_suffix_is_read(post: Post) -> None:
     jsonschema.validate(json.loads(prefix + middle + suffix[:34] + "]"), schema)
 
 
-def test_half_a_character_is_refused(address: str) -> None:
-    body = b'{"model": "tiny", "prompt": "\\ud83d", "suffix": "\\ude00"}'
+@pytest.mark.parametrize(
+    ("prefix", "suffix"), [("\\ud83d", "\\ude00"), ("", "\\uDE00"), ("\\ud83d", "")]
+)
+def test_half_a_character_is_refused(address: str, prefix: str, suffix: str) -> None:
+    body = f'{{"model": "tiny", "prompt": "{prefix}", "suffix": "{suffix}"}}'.encode()
     headers = {"Content-Type": "application/json"}
     response = httpx.post(f"{address}/v1/completions", content=body, headers=headers)
     assert response.status_code == 400

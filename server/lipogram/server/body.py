@@ -17,7 +17,7 @@ from lipogram.server.errors import BodyTooLarge, BodyTooSlow, InvalidRequest, Un
 
 # A string, or what is left of one that never ends: always matches, so a scan is linear.
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
-_SURROGATE = re.compile(rb"\\u[dD][89abAB]")
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _LARGE_BYTES = 64 << 10
 _DRAINED_BYTES = 16 << 20
 

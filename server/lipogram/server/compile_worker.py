@@ -60,13 +60,19 @@ def perform(task: Task) -> Compiled | Failed:
         seconds = time.perf_counter() - started
         return Compiled(parsed.grammar, parsed.syntax, shortest, samples, seconds)
     except combining.SourceError as error:
-        return Failed(error.error, error.index)
+        return Failed(_bare(error.error), error.index)
     except GrammarError as error:
-        return Failed(error)
+        return Failed(_bare(error))
     except RecursionError:
         return Failed(BudgetExceeded("the grammar is nested too deeply"))
     except MemoryError:
         return Failed(BudgetExceeded("the grammar needs more memory than allowed"))
+
+
+def _bare(error: GrammarError) -> GrammarError:
+    """The error without its history, in whose frames the automata would live on."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
 
 
 def _explore(automaton: Automaton) -> None:

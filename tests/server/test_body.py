@@ -7,6 +7,7 @@ import random
 
 import pytest
 
+from lipogram.decoding.errors import HolesTooSmall
 from lipogram.grammars.errors import Error, GrammarError, NoMiddle
 from lipogram.server.body import nesting, parse
 from lipogram.server.errors import TABLE, GrammarRejected, InvalidRequest, answer, body
@@ -52,7 +53,7 @@ def test_every_error_class_has_an_answer() -> None:
         arguments: tuple[object, ...] = ("what it was",)
         if kind is GrammarRejected:
             arguments = (GrammarError("x"), None)
-        elif issubclass(kind, NoMiddle):
+        elif issubclass(kind, NoMiddle | HolesTooSmall):
             arguments = ("what it was", 3)
         error = kind(*arguments)
         row = answer(error)

@@ -4,12 +4,16 @@ from lipogram.decoding.autoregressive import Autoregressive, Drafter
 from lipogram.decoding.bytes.heads import Cover
 from lipogram.decoding.bytes.model import ByteModel
 from lipogram.decoding.bytes.states import ByteState, laws
+from lipogram.decoding.canvas import Canvas, Hole
 from lipogram.decoding.errors import (
     BackendFailed,
     BudgetTooSmall,
     ContextTooLong,
     DeadEnd,
     DecodingError,
+    HolesTooSmall,
+    TokenRejected,
+    Unfillable,
     Unspellable,
     UnsupportedJob,
     UnsupportedTokenizer,
@@ -25,6 +29,7 @@ __all__ = [
     "BudgetTooSmall",
     "ByteModel",
     "ByteState",
+    "Canvas",
     "Chunk",
     "ContextTooLong",
     "Cover",
@@ -34,10 +39,14 @@ __all__ = [
     "Event",
     "Finish",
     "FinishReason",
+    "Hole",
+    "HolesTooSmall",
     "Job",
     "Masker",
     "Sampling",
     "ScoredToken",
+    "TokenRejected",
+    "Unfillable",
     "Unspellable",
     "UnsupportedJob",
     "UnsupportedTokenizer",

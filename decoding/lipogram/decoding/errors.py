@@ -5,11 +5,16 @@ DecodingError
 ├── BudgetTooSmall     no member of the language fits into max_tokens
 ├── DeadEnd            the vocabulary cannot spell any continuation
 ├── Unspellable        the vocabulary has no tokens for a given text
+├── Unfillable         no member has the fixed texts of a canvas where they are
+│   └── HolesTooSmall  its holes would need more tokens
+├── TokenRejected      a token does not fit a slot of a canvas
 ├── NoInfilling        the model has no tokens to say where prefix and suffix are
 ├── UnsupportedJob     what is asked cannot be done together
 ├── UnsupportedTokenizer  a tokenizer file cannot be read as bytes
 └── BackendFailed      the engine failed; the same call may succeed later
 """
+
+from __future__ import annotations
 
 from lipogram.grammars.errors import Error
 
@@ -32,6 +37,25 @@ class DeadEnd(DecodingError):
 
 class Unspellable(DecodingError):
     """The vocabulary has no tokens whose bytes are the given text."""
+
+
+class Unfillable(DecodingError):
+    """No member of the language consists of a canvas's fixed texts and tokens in its holes."""
+
+
+class HolesTooSmall(Unfillable):
+    """The holes of a canvas have the wrong sizes: at most `wanted_tokens` in each would do."""
+
+    def __init__(self, message: str, wanted_tokens: int) -> None:
+        super().__init__(message)
+        self.wanted_tokens = wanted_tokens
+
+    def __reduce__(self) -> tuple[type[HolesTooSmall], tuple[str, int]]:
+        return type(self), (str(self), self.wanted_tokens)
+
+
+class TokenRejected(DecodingError):
+    """A token that no filling of a canvas has in this slot, or none that was found in time."""
 
 
 class NoInfilling(DecodingError):

@@ -141,6 +141,8 @@ TABLE: dict[type[BaseException], Answer] = {
     decoding.ContextTooLong: Answer(400, INVALID, "context_length_exceeded"),
     decoding.BudgetTooSmall: Answer(400, INVALID, "max_tokens_too_small"),
     decoding.NoInfilling: Answer(400, INVALID, "infilling_unsupported"),
+    decoding.Unfillable: Answer(400, INVALID, "holes_unfillable"),
+    decoding.HolesTooSmall: Answer(400, INVALID, "holes_too_small"),
     decoding.UnsupportedJob: Answer(400, INVALID, "unsupported_combination"),
     decoding.DeadEnd: Answer(400, INVALID, "vocabulary_dead_end"),
     decoding.Unspellable: Answer(400, INVALID, "unspellable_text"),

@@ -1,0 +1,182 @@
+"""What any text at all leads to: one configuration for a gap of any length.
+
+Positions inside the gap are not told apart, so a rule called there awaits its end in one frame,
+whose callers may be in it themselves.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from lipogram.grammars.engine.derive import (
+    derive,
+)
+from lipogram.grammars.engine.layout import (
+    CALL_END,
+    CALL_START,
+    CALLER_COUNT,
+    CALLER_END,
+    CALLER_START,
+    CALLERS,
+    CALLS,
+    EDGE_END,
+    EDGE_START,
+    EDGES,
+    EMPTY,
+    FRAME_COUNT,
+    FRAME_FLAGS,
+    FRAME_WIDTH,
+    FRAMES,
+    GENERATION,
+    ITEMS,
+    OWN,
+    PENDING,
+    R_FLAGS,
+    ROOT,
+    RULE_COUNT,
+    RULE_WIDTH,
+    RULES,
+    S_END,
+    S_START,
+    SEEN,
+    STATE_WIDTH,
+    STATES,
+)
+from lipogram.grammars.engine.memory import (
+    Memory,
+    burn,
+    get,
+    kernel,
+    put,
+    reserve,
+)
+from lipogram.grammars.engine.nodes import (
+    field,
+    is_nullable,
+)
+from lipogram.grammars.engine.programs import (
+    body_of,
+)
+from lipogram.grammars.engine.search import (
+    is_alive,
+)
+from lipogram.grammars.engine.worklist import (
+    add_once,
+)
+from lipogram.grammars.lattice.unions import (
+    state_of_keys,
+)
+
+# Scratch arrays of the engine's memory that it does not use itself.
+_AWAITING: Final = 56  # [., 3] own frame, rest, frame: who called a rule within the gap
+_AWAITING_SEEN: Final = 57
+_NEXT: Final = 58  # the next of the same own frame, one more; 0 at the end
+_OWN_FRAMES: Final = 59  # [., 3] first of AWAITING, one more; whether the rule has ended; flags
+_FIRST, _ENDED, _FLAGS = range(3)
+
+
+@kernel
+def anything(m: Memory, state: int) -> int:
+    """The state of all texts that begin with what led to `state`."""
+    m[GENERATION] += 1
+    generation = m[GENERATION] & 0x7FFFFFFF
+    first_own = m[FRAME_COUNT]
+    count = own = awaiting = position = 0
+    at = state * STATE_WIDTH
+    for index in range(get(m, STATES, at + S_START), get(m, STATES, at + S_END)):
+        node, frame = get(m, ITEMS, 2 * index), get(m, ITEMS, 2 * index + 1)
+        count = add_once(m, PENDING, SEEN, node, frame, 1, count, generation)
+    while position < count:
+        node, frame = get(m, PENDING, 3 * position), get(m, PENDING, 3 * position + 1)
+        position += 1
+        burn(m, 8)
+        derive(m, node)
+        if is_nullable(m, node) and frame >= first_own:
+            mine = 3 * (frame - first_own)
+            put(m, _OWN_FRAMES, mine + _ENDED, 1)
+            caller = get(m, _OWN_FRAMES, mine + _FIRST)
+            while caller:
+                rest = get(m, _AWAITING, 3 * caller - 2)
+                outer = get(m, _AWAITING, 3 * caller - 1)
+                count = add_once(m, PENDING, SEEN, rest, outer, 0, count, generation)
+                caller = get(m, _NEXT, caller - 1)
+        elif is_nullable(m, node) and frame != ROOT:
+            at = frame * FRAME_WIDTH
+            for index in range(get(m, FRAMES, at), get(m, FRAMES, at + CALLER_END)):
+                rest, outer = get(m, CALLERS, 2 * index), get(m, CALLERS, 2 * index + 1)
+                count = add_once(m, PENDING, SEEN, rest, outer, 0, count, generation)
+        for index in range(field(m, node, EDGE_START) - 1, field(m, node, EDGE_END)):
+            rest = get(m, EDGES, 2 * index + 1)
+            if is_alive(m, rest):
+                count = add_once(m, PENDING, SEEN, rest, frame, 1, count, generation)
+        for index in range(field(m, node, CALL_START), field(m, node, CALL_END)):
+            rule, rest = get(m, CALLS, 2 * index), get(m, CALLS, 2 * index + 1)
+            if rest == EMPTY:
+                count = add_once(m, PENDING, SEEN, body_of(m, rule), frame, 0, count, generation)
+                continue
+            own = _own_frame(m, rule, own, generation)
+            mine = get(m, OWN, 2 * rule + 1)
+            body = body_of(m, rule)
+            count = add_once(m, PENDING, SEEN, body, first_own + mine, 0, count, generation)
+            known = awaiting
+            awaiting = add_once(
+                m, _AWAITING, _AWAITING_SEEN, mine, rest, frame, awaiting, generation
+            )
+            if awaiting > known:
+                reserve(m, _NEXT, 4 * awaiting)
+                put(m, _NEXT, known, get(m, _OWN_FRAMES, 3 * mine + _FIRST))
+                put(m, _OWN_FRAMES, 3 * mine + _FIRST, awaiting)
+                if get(m, _OWN_FRAMES, 3 * mine + _ENDED):
+                    count = add_once(m, PENDING, SEEN, rest, frame, 0, count, generation)
+    _write_frames(m, own, awaiting)
+    return _kept(m, count)
+
+
+@kernel
+def _own_frame(m: Memory, rule: int, own: int, generation: int) -> int:
+    """See to it that a rule has a frame in the gap; the number of those."""
+    reserve(m, OWN, 8 * m[RULE_COUNT])
+    if get(m, OWN, 2 * rule) == generation:
+        return own
+    put(m, OWN, 2 * rule, generation)
+    put(m, OWN, 2 * rule + 1, own)
+    reserve(m, _OWN_FRAMES, 12 * (own + 1))
+    put(m, _OWN_FRAMES, 3 * own + _FIRST, 0)
+    put(m, _OWN_FRAMES, 3 * own + _ENDED, 0)
+    put(m, _OWN_FRAMES, 3 * own + _FLAGS, get(m, RULES, rule * RULE_WIDTH + R_FLAGS))
+    return own + 1
+
+
+@kernel
+def _write_frames(m: Memory, own: int, awaiting: int) -> None:
+    frame, position = m[FRAME_COUNT], m[CALLER_COUNT]
+    reserve(m, FRAMES, 4 * FRAME_WIDTH * (frame + own))
+    reserve(m, CALLERS, 8 * (position + awaiting))
+    for index in range(own):
+        at = (frame + index) * FRAME_WIDTH
+        put(m, FRAMES, at + CALLER_START, position)
+        caller = get(m, _OWN_FRAMES, 3 * index + _FIRST)
+        while caller:
+            put(m, CALLERS, 2 * position, get(m, _AWAITING, 3 * caller - 2))
+            put(m, CALLERS, 2 * position + 1, get(m, _AWAITING, 3 * caller - 1))
+            position += 1
+            caller = get(m, _NEXT, caller - 1)
+        put(m, FRAMES, at + CALLER_END, position)
+        put(m, FRAMES, at + FRAME_FLAGS, get(m, _OWN_FRAMES, 3 * index + _FLAGS))
+    m[FRAME_COUNT] = frame + own
+    m[CALLER_COUNT] = position
+
+
+@kernel
+def _kept(m: Memory, count: int) -> int:
+    """The state of the items in PENDING that stand behind a byte; the others follow from them."""
+    keys = np.empty(count, np.int64)
+    size = 0
+    for index in range(count):
+        if get(m, PENDING, 3 * index + 2):
+            node, frame = get(m, PENDING, 3 * index), get(m, PENDING, 3 * index + 1)
+            keys[size] = node << 32 | frame
+            size += 1
+    return state_of_keys(m, keys[:size])

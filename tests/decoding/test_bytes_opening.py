@@ -134,6 +134,33 @@ class TestExact:
         assert not result.text.startswith(b"urn ")
         assert result.text != b"urn"
 
+    @pytest.mark.parametrize("top_logprobs", [None, 0])
+    def test_truncation_counts_only_what_the_tokenizer_writes(
+        self, top_logprobs: int | None
+    ) -> None:
+        """`re|turn` is the likeliest and never written: of `re|tu` and `re|t`, top_k 2 has both."""
+        weights = {b"turn": 5.0, b"tu": 3.0, b"t": 2.0}
+
+        def scores(prefix: tuple[int, ...]) -> np.ndarray:
+            row = np.full(len(VOCABULARY), -30.0)
+            row[EOS if prefix[1:] else VOCABULARY.encode(b"re")[0]] = 0
+            if prefix[-1:] == (VOCABULARY.encode(b"re")[0],):
+                for text, weight in weights.items():
+                    row[VOCABULARY.encode(text)[0]] = math.log(weight)
+            return row
+
+        count = 400
+        drawn = seeded(
+            lambda seed: replace(
+                job(b"ret", max_tokens=1, top_logprobs=top_logprobs),
+                sampling=Sampling(top_k=2, seed=seed),
+            ),
+            Autoregressive(TableModel(VOCABULARY, scores)),
+            count,
+        )
+        assert set(drawn) == {b"u", b""}
+        assert abs(drawn[b"u"] / count - 3 / 5) < 0.1
+
     def test_at_the_end_of_the_window_the_prompt_is_left_as_it_is(self) -> None:
         model = prefers(b"return", b" x")
         model.context_tokens = 3

@@ -29,6 +29,11 @@ class Sampling:
     logit_bias: Mapping[int, float] = field(default_factory=lambda: MappingProxyType({}))
     seed: int | None = None
 
+    @property
+    def truncates(self) -> bool:
+        """Whether which tokens there are decides which may be drawn."""
+        return self.top_k > 0 or self.top_p < 1 or self.min_p > 0
+
 
 Boundary: TypeAlias = Literal["exact", "heal", "none"]
 ByteMode: TypeAlias = Literal["switch", "full"]

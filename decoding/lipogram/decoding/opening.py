@@ -136,8 +136,8 @@ class _Opening:
         leaves, certain = await state.leaves()
         depths = np.array([len(head.pending) for head in state.heads], np.int64)[leaves.head]
         ends = np.array([weight for _, weight in certain])
-        if self._job.top_logprobs is not None:
-            # What the rule refuses must not count; what little is left unjudged hardly does.
+        if self._job.top_logprobs is not None or self._job.sampling.truncates:
+            # What is not written or refused must not count; what little is unjudged hardly does.
             leaves.judge = self._with_rule(leaves.judge, [len(h.pending) for h in state.heads])
             await leaves.settle(ends)
         choice = _Choice(

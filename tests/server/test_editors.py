@@ -12,8 +12,10 @@ import pytest
 
 from lipogram.decoding.models.base import Logits, Query
 from lipogram.server.settings import Settings
-from lipogram.server.wire import editors as wire
 from lipogram.server.wire.common import Reply
+from lipogram.server.wire.llama_cpp import LlamaCppError
+from lipogram.server.wire.mistral import MistralError
+from lipogram.server.wire.ollama import OllamaError
 from server_under_test import serving, vocabulary
 
 Post = Callable[..., httpx.Response]
@@ -274,7 +276,9 @@ def test_what_is_behind_the_cursor_is_not_written_again() -> None:
 
         def ask(**extra: object) -> Any:
             body = {"model": "copier", **parts, **extra}
-            return reply(httpx.post(f"{address}/v1/completions", json=body))["choices"][0]
+            return reply(httpx.post(f"{address}/v1/completions", json=body, timeout=60))["choices"][
+                0
+            ]
 
         assert (ask()["text"], ask()["finish_reason"]) == ("value", "stop")
         assert ask(repeat_suffix=True)["text"].startswith(text.decode())
@@ -293,9 +297,9 @@ def test_identical_requests_may_run_side_by_side(post: Post) -> None:
 @pytest.mark.parametrize(
     ("path", "shape"),
     [
-        ("/infill", wire.LlamaCppError),
-        ("/v1/fim/completions", wire.MistralError),
-        ("/api/generate", wire.OllamaError),
+        ("/infill", LlamaCppError),
+        ("/v1/fim/completions", MistralError),
+        ("/api/generate", OllamaError),
     ],
 )
 def test_refusals_are_documented(post: Post, address: str, path: str, shape: type[Reply]) -> None:

@@ -22,7 +22,7 @@ from lipogram.server.translate import completions
 from lipogram.server.translate.completion_reply import CompletionWriter
 from lipogram.server.translate.plan import Plan
 from lipogram.server.wire.completions import CompletionReply, CompletionRequest
-from lipogram.server.wire.editors import TabbyReply, TabbyRequest
+from lipogram.server.wire.tabby import TabbyReply, TabbyRequest
 
 router = APIRouter(route_class=JsonRoute, tags=["OpenAI"])
 

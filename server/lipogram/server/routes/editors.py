@@ -25,23 +25,40 @@ from lipogram.server.translate.editor_replies import GenerateWriter, LlamaCppWri
 from lipogram.server.translate.infilling import Fitted
 from lipogram.server.translate.plan import Plan
 from lipogram.server.translate.unconstrained import Dropped
-from lipogram.server.wire import editors as wire
+from lipogram.server.wire.llama_cpp import (
+    InfillRequest,
+    LlamaCppCompletionRequest,
+    LlamaCppError,
+    LlamaCppOptions,
+    LlamaCppReply,
+)
+from lipogram.server.wire.mistral import FimRequest, MistralError
+from lipogram.server.wire.ollama import (
+    GenerateReply,
+    GenerateRequest,
+    OllamaError,
+    Tag,
+    TagDetails,
+    Tags,
+    Version,
+)
 from lipogram.server.wire.replies import ChatMessage, ChatReply
+from lipogram.server.wire.tabby import TabbyHealth, TabbyRequest, TabbyVersion
 
 llama_cpp = APIRouter(
     route_class=dialects.LlamaCppRoute,
     tags=["llama.cpp"],
-    responses=dialects.documented(wire.LlamaCppError, dialects.NOT_IMPLEMENTED),
+    responses=dialects.documented(LlamaCppError, dialects.NOT_IMPLEMENTED),
 )
 mistral = APIRouter(
     route_class=dialects.MistralRoute,
     tags=["Mistral"],
-    responses=dialects.documented(wire.MistralError),
+    responses=dialects.documented(MistralError),
 )
 ollama = APIRouter(
     route_class=dialects.OllamaRoute,
     tags=["Ollama"],
-    responses=dialects.documented(wire.OllamaError),
+    responses=dialects.documented(OllamaError),
 )
 tabby = APIRouter(route_class=JsonRoute, tags=["Tabby"])
 
@@ -59,17 +76,17 @@ class EventWriter(Writer[Chunk], Protocol[Chunk]):
     def chunks(self, index: int, event: Event) -> list[Chunk]: ...
 
 
-@llama_cpp.post("/infill", response_model=wire.LlamaCppReply, responses=sse.DOCUMENTED)
-async def infill(body: wire.InfillRequest, request: Request) -> Response:
+@llama_cpp.post("/infill", response_model=LlamaCppReply, responses=sse.DOCUMENTED)
+async def infill(body: InfillRequest, request: Request) -> Response:
     """Fill in between a prefix and a suffix."""
     served = service_of(request).registry.find(body.model)
     planned = await asyncio.to_thread(editors.infill, body, served)
     return await _llama_cpp(body, request, *planned)
 
 
-@llama_cpp.post("/completion", response_model=wire.LlamaCppReply, responses=sse.DOCUMENTED)
-@llama_cpp.post("/completions", response_model=wire.LlamaCppReply, responses=sse.DOCUMENTED)
-async def complete(body: wire.LlamaCppCompletionRequest, request: Request) -> Response:
+@llama_cpp.post("/completion", response_model=LlamaCppReply, responses=sse.DOCUMENTED)
+@llama_cpp.post("/completions", response_model=LlamaCppReply, responses=sse.DOCUMENTED)
+async def complete(body: LlamaCppCompletionRequest, request: Request) -> Response:
     """Continue a prompt."""
     served = service_of(request).registry.find(body.model)
     planned = await asyncio.to_thread(editors.completion, body, served)
@@ -77,7 +94,7 @@ async def complete(body: wire.LlamaCppCompletionRequest, request: Request) -> Re
 
 
 async def _llama_cpp(
-    body: wire.LlamaCppOptions, request: Request, plan: Plan, fitted: Fitted
+    body: LlamaCppOptions, request: Request, plan: Plan, fitted: Fitted
 ) -> Response:
     if not plan.job.max_tokens:
         await while_connected(request, _read_ahead(service_of(request), plan))
@@ -95,7 +112,7 @@ async def _read_ahead(service: Service, plan: Plan) -> None:
 
 
 @mistral.post("/v1/fim/completions", response_model=ChatReply, responses=sse.DOCUMENTED)
-async def fim(body: wire.FimRequest, request: Request) -> Response:
+async def fim(body: FimRequest, request: Request) -> Response:
     """Fill in between a prompt and a suffix, answered like a conversation."""
     served = service_of(request).registry.find(body.model)
     plan, _ = await asyncio.to_thread(editors.fim, body, served)
@@ -104,10 +121,8 @@ async def fim(body: wire.FimRequest, request: Request) -> Response:
     return await respond(request, body, _chunks(plan, writer, request), writer)
 
 
-@ollama.post(
-    "/api/generate", response_model=wire.GenerateReply, responses=dialects.LINES_DOCUMENTED
-)
-async def generate(body: wire.GenerateRequest, request: Request) -> Response:
+@ollama.post("/api/generate", response_model=GenerateReply, responses=dialects.LINES_DOCUMENTED)
+async def generate(body: GenerateRequest, request: Request) -> Response:
     """Fill in, answer or continue."""
     served = service_of(request).registry.find(_untagged(body.model))
     plan, _ = await asyncio.to_thread(editors.generate, body, served)
@@ -116,17 +131,17 @@ async def generate(body: wire.GenerateRequest, request: Request) -> Response:
 
 
 @ollama.get("/api/tags")
-async def tags(request: Request) -> wire.Tags:
+async def tags(request: Request) -> Tags:
     """The models that are served."""
-    return wire.Tags(
+    return Tags(
         models=[
-            wire.Tag(
+            Tag(
                 name=served.name,
                 model=served.name,
                 modified_at=datetime.fromtimestamp(served.created, UTC).isoformat(),
                 size=0,
                 digest="",
-                details=wire.TagDetails(),
+                details=TagDetails(),
             )
             for served in service_of(request).registry.all()
         ]
@@ -134,9 +149,9 @@ async def tags(request: Request) -> wire.Tags:
 
 
 @ollama.get("/api/version")
-async def get_version() -> wire.Version:
+async def get_version() -> Version:
     """The server's version."""
-    return wire.Version(version=version("lipogram"))
+    return Version(version=version("lipogram"))
 
 
 def _untagged(name: str) -> str:
@@ -144,7 +159,7 @@ def _untagged(name: str) -> str:
     return name.removesuffix(":latest")
 
 
-async def tabby_completion(body: wire.TabbyRequest, request: Request) -> Response:
+async def tabby_completion(body: TabbyRequest, request: Request) -> Response:
     """Tabby's completion: on OpenAI's path, told apart by its `segments`."""
     served = service_of(request).registry.find(None)
     plan, _ = await asyncio.to_thread(editors.tabby, body, served)
@@ -154,13 +169,13 @@ async def tabby_completion(body: wire.TabbyRequest, request: Request) -> Respons
 
 @tabby.get("/v1/health")
 @tabby.post("/v1/health")
-async def tabby_health(request: Request) -> wire.TabbyHealth:
+async def tabby_health(request: Request) -> TabbyHealth:
     """What Tabby's clients ask before anything else."""
     served = service_of(request).registry.find(None)
-    build = wire.TabbyVersion(
+    build = TabbyVersion(
         build_date="", build_timestamp="", git_sha="", git_describe=f"v{version('lipogram')}"
     )
-    return wire.TabbyHealth(
+    return TabbyHealth(
         model=served.name,
         chat_model=served.name,
         device="cpu",

@@ -14,7 +14,15 @@ from lipogram.server.translate.infilling import Fitted
 from lipogram.server.translate.lines import LineLimit
 from lipogram.server.translate.plan import Plan
 from lipogram.server.translate.unconstrained import Dropped, unconstrained
-from lipogram.server.wire import editors as wire
+from lipogram.server.wire.llama_cpp import (
+    LlamaCppChunk,
+    LlamaCppOptions,
+    LlamaCppReply,
+    Probability,
+    Timings,
+)
+from lipogram.server.wire.ollama import GenerateReply
+from lipogram.server.wire.tabby import TabbyChoice, TabbyReply
 
 
 class Clock:
@@ -53,7 +61,7 @@ class _LlamaCppChoice:
         self.finish: Finish | None = None
         self.is_over = False
 
-    def pieces(self, event: Event) -> list[wire.LlamaCppChunk]:
+    def pieces(self, event: Event) -> list[LlamaCppChunk]:
         """What an event adds; nothing once the completion has ended."""
         if self.is_over:
             return []
@@ -69,9 +77,9 @@ class _LlamaCppChoice:
             return [piece, self._last(self._characters.end())]
         return [piece]
 
-    def _piece(self, text: str, tokens: Sequence[ScoredToken]) -> wire.LlamaCppChunk:
+    def _piece(self, text: str, tokens: Sequence[ScoredToken]) -> LlamaCppChunk:
         request = self._writer.request
-        piece = wire.LlamaCppChunk(
+        piece = LlamaCppChunk(
             index=self._index,
             content=text,
             tokens=[token.id for token in tokens] if request.return_tokens else [],
@@ -85,7 +93,7 @@ class _LlamaCppChoice:
         scores = [_probability(token) for token in tokens]
         return piece.model_copy(update={"completion_probabilities": scores})
 
-    def _last(self, text: str) -> wire.LlamaCppChunk:
+    def _last(self, text: str) -> LlamaCppChunk:
         self.is_over = True
         writer, finish = self._writer, self.finish
         if finish is not None:
@@ -112,7 +120,7 @@ class _LlamaCppChoice:
 class LlamaCppWriter:
     """Turns events into llama.cpp's chunks; ends a completion where the request says so."""
 
-    def __init__(self, request: wire.LlamaCppOptions, plan: Plan, fitted: Fitted) -> None:
+    def __init__(self, request: LlamaCppOptions, plan: Plan, fitted: Fitted) -> None:
         self.request = request
         self.plan = plan
         self.fitted = fitted
@@ -120,11 +128,11 @@ class LlamaCppWriter:
         self._clock = Clock()
         self._choices = [_LlamaCppChoice(self, index) for index in range(plan.n)]
 
-    def begin(self) -> list[wire.LlamaCppChunk]:
+    def begin(self) -> list[LlamaCppChunk]:
         """Nothing."""
         return []
 
-    def chunks(self, index: int, event: Event) -> list[wire.LlamaCppChunk]:
+    def chunks(self, index: int, event: Event) -> list[LlamaCppChunk]:
         """The chunks for an event."""
         if isinstance(event, Chunk):
             self._clock.tick()
@@ -133,11 +141,11 @@ class LlamaCppWriter:
             return pieces
         return [piece for piece in pieces if piece.content or piece.stop]
 
-    def usage(self) -> wire.LlamaCppChunk:
+    def usage(self) -> LlamaCppChunk:
         """Never asked for: the last chunk has it."""
         raise NotImplementedError
 
-    def whole(self, chunks: Sequence[wire.LlamaCppChunk]) -> wire.LlamaCppReply:
+    def whole(self, chunks: Sequence[LlamaCppChunk]) -> LlamaCppReply:
         """All chunks as one answer, or as many as there are completions."""
         wholes = [
             _joined([chunk for chunk in chunks if chunk.index == index])
@@ -145,9 +153,9 @@ class LlamaCppWriter:
         ]
         fields = self.request.response_fields
         if fields is None:
-            return wire.LlamaCppReply(wholes[0] if len(wholes) == 1 else wholes)
+            return LlamaCppReply(wholes[0] if len(wholes) == 1 else wholes)
         picked = [_picked(whole.model_dump(exclude_unset=True), fields) for whole in wholes]
-        return wire.LlamaCppReply(picked[0] if len(picked) == 1 else picked)
+        return LlamaCppReply(picked[0] if len(picked) == 1 else picked)
 
     @property
     def is_over(self) -> bool:
@@ -177,12 +185,12 @@ class LlamaCppWriter:
             "stream": bool(self.request.stream),
         }
 
-    def timings(self, predicted: int, finish: Finish | None) -> wire.Timings:
+    def timings(self, predicted: int, finish: Finish | None) -> Timings:
         """How long it took."""
         cached = finish.usage.cached_tokens if finish is not None else 0
         prompt_n = self.fitted.tokens - cached
         prompt_ms, predicted_ms = 1000 * self._clock.prompt_s, 1000 * self._clock.predicted_s
-        return wire.Timings(
+        return Timings(
             cache_n=cached,
             prompt_n=prompt_n,
             prompt_ms=prompt_ms,
@@ -195,7 +203,7 @@ class LlamaCppWriter:
         )
 
 
-def _joined(pieces: Sequence[wire.LlamaCppChunk]) -> wire.LlamaCppChunk:
+def _joined(pieces: Sequence[LlamaCppChunk]) -> LlamaCppChunk:
     joined: dict[str, Any] = {
         "content": "".join(piece.content for piece in pieces),
         "tokens": [token for piece in pieces for token in piece.tokens],
@@ -218,8 +226,8 @@ def _picked(whole: dict[str, Any], fields: Sequence[str]) -> dict[str, Any]:
     return picked
 
 
-def _probability(token: ScoredToken) -> wire.Probability:
-    own = wire.Probability(
+def _probability(token: ScoredToken) -> Probability:
+    own = Probability(
         id=token.id,
         token=token.text.decode(errors="replace"),
         bytes=list(token.text),
@@ -240,11 +248,11 @@ class GenerateWriter:
         self.dropped: Dropped = {}
         self.finishes: list[Finish] = []
 
-    def begin(self) -> list[wire.GenerateReply]:
+    def begin(self) -> list[GenerateReply]:
         """Nothing."""
         return []
 
-    def chunks(self, index: int, event: Event) -> list[wire.GenerateReply]:
+    def chunks(self, index: int, event: Event) -> list[GenerateReply]:
         """The line for an event."""
         if isinstance(event, Chunk):
             self._clock.tick()
@@ -266,18 +274,18 @@ class GenerateWriter:
             last["unconstrained"] = unconstrained(self.dropped[index])
         return [self._line(self._characters.end(), done=True).model_copy(update=last)]
 
-    def usage(self) -> wire.GenerateReply:
+    def usage(self) -> GenerateReply:
         """Never asked for: the last line has it."""
         raise NotImplementedError
 
-    def whole(self, chunks: Sequence[wire.GenerateReply]) -> wire.GenerateReply:
+    def whole(self, chunks: Sequence[GenerateReply]) -> GenerateReply:
         """All lines as one."""
         text = "".join(chunk.response for chunk in chunks)
         return chunks[-1].model_copy(update={"response": text})
 
-    def _line(self, text: str, *, done: bool) -> wire.GenerateReply:
+    def _line(self, text: str, *, done: bool) -> GenerateReply:
         now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-        return wire.GenerateReply(model=self._model, created_at=now, response=text, done=done)
+        return GenerateReply(model=self._model, created_at=now, response=text, done=done)
 
 
 class TabbyWriter:
@@ -290,23 +298,23 @@ class TabbyWriter:
         self.dropped: Dropped = {}
         self.finishes: list[Finish] = []
 
-    def begin(self) -> list[wire.TabbyChoice]:
+    def begin(self) -> list[TabbyChoice]:
         """Nothing."""
         return []
 
-    def chunks(self, index: int, event: Event) -> list[wire.TabbyChoice]:
+    def chunks(self, index: int, event: Event) -> list[TabbyChoice]:
         """The text of an event."""
         if isinstance(event, Chunk):
-            return [wire.TabbyChoice(index=index, text=self._characters.feed(event.text))]
+            return [TabbyChoice(index=index, text=self._characters.feed(event.text))]
         self.finishes.append(event)
-        return [wire.TabbyChoice(index=index, text=self._characters.end())]
+        return [TabbyChoice(index=index, text=self._characters.end())]
 
-    def usage(self) -> wire.TabbyChoice:
+    def usage(self) -> TabbyChoice:
         """Never asked for: an answer is never streamed."""
         raise NotImplementedError
 
-    def whole(self, chunks: Sequence[wire.TabbyChoice]) -> wire.TabbyReply:
+    def whole(self, chunks: Sequence[TabbyChoice]) -> TabbyReply:
         """All text as one answer."""
         text = "".join(chunk.text for chunk in chunks)
-        choices = [wire.TabbyChoice(index=0, text=text)]
-        return wire.TabbyReply(id=f"cmpl-{uuid.uuid4().hex}", choices=choices)
+        choices = [TabbyChoice(index=0, text=text)]
+        return TabbyReply(id=f"cmpl-{uuid.uuid4().hex}", choices=choices)

@@ -16,7 +16,10 @@ from lipogram.server.registry import Served
 from lipogram.server.translate import constraint, infilling, sampling
 from lipogram.server.translate.infilling import Document, Fitted
 from lipogram.server.translate.plan import Plan
-from lipogram.server.wire import editors as wire
+from lipogram.server.wire.llama_cpp import InfillRequest, LlamaCppCompletionRequest, LlamaCppOptions
+from lipogram.server.wire.mistral import FimRequest
+from lipogram.server.wire.ollama import GenerateRequest, OllamaOptions
+from lipogram.server.wire.tabby import TabbyRequest
 
 Planned = tuple[Plan, Fitted]
 
@@ -43,7 +46,7 @@ class _Steps(Protocol):
     seed: int | None
 
 
-def infill(request: wire.InfillRequest, served: Served) -> Planned:
+def infill(request: InfillRequest, served: Served) -> Planned:
     """llama.cpp's `/infill`."""
     files = [File(extra.filename or "tmp", extra.text) for extra in request.input_extra or []]
     prefix = request.input_prefix + (request.prompt or "")
@@ -55,7 +58,7 @@ def infill(request: wire.InfillRequest, served: Served) -> Planned:
     )  # fmt: skip
 
 
-def completion(request: wire.LlamaCppCompletionRequest, served: Served) -> Planned:
+def completion(request: LlamaCppCompletionRequest, served: Served) -> Planned:
     """llama.cpp's `/completion`."""
     job, n, rule = _llama_cpp_job(request), request.n_cmpl or 1, _llama_cpp_rule(request)
     if isinstance(request.prompt, str):
@@ -69,7 +72,7 @@ def completion(request: wire.LlamaCppCompletionRequest, served: Served) -> Plann
     return Plan(served, (prompt,), n, job, rule), Fitted(prompt, len(ids), False)
 
 
-def fim(request: wire.FimRequest, served: Served) -> Planned:
+def fim(request: FimRequest, served: Served) -> Planned:
     """Mistral's `/v1/fim/completions`; no suffix is an empty one."""
     if request.seed is not None and request.random_seed is not None:
         raise InvalidRequest("'seed' and 'random_seed' are the same.", param="random_seed")
@@ -88,9 +91,9 @@ def fim(request: wire.FimRequest, served: Served) -> Planned:
     return infilling.plan(document, request, job, served, n=request.n or 1, constraint=rule)
 
 
-def generate(request: wire.GenerateRequest, served: Served) -> Planned:
+def generate(request: GenerateRequest, served: Served) -> Planned:
     """Ollama's `/api/generate`: fills in where there is a suffix, else answers, or continues."""
-    options = request.options or wire.OllamaOptions()
+    options = request.options or OllamaOptions()
     most = options.num_predict
     job = Job(
         (),
@@ -115,7 +118,7 @@ def generate(request: wire.GenerateRequest, served: Served) -> Planned:
     return Plan(served, (prompt,), 1, job, rule), Fitted(prompt, len(ids), False)
 
 
-def tabby(request: wire.TabbyRequest, served: Served) -> Planned:
+def tabby(request: TabbyRequest, served: Served) -> Planned:
     """Tabby's segments; what is nearest to the cursor stands nearest."""
     segments = request.segments
     snippets = [
@@ -138,7 +141,7 @@ def tabby(request: wire.TabbyRequest, served: Served) -> Planned:
     return infilling.plan(document, request, job, served)
 
 
-def _llama_cpp_job(request: wire.LlamaCppOptions) -> Job:
+def _llama_cpp_job(request: LlamaCppOptions) -> Job:
     if request.n_predict is not None and request.max_tokens is not None:
         raise InvalidRequest("'n_predict' and 'max_tokens' are the same.", param="max_tokens")
     most = request.max_tokens if request.n_predict is None else request.n_predict
@@ -152,7 +155,7 @@ def _llama_cpp_job(request: wire.LlamaCppOptions) -> Job:
     )
 
 
-def _chosen(steps: Sampling, request: wire.LlamaCppOptions) -> Sampling:
+def _chosen(steps: Sampling, request: LlamaCppOptions) -> Sampling:
     """Only the steps that `samplers` names, where it is given; temperature 0 is always greedy."""
     names = request.samplers
     if names is None:
@@ -196,7 +199,7 @@ def _stops(texts: list[str] | None) -> tuple[bytes, ...]:
     return tuple(text.encode() for text in texts or [])
 
 
-def _llama_cpp_rule(request: wire.LlamaCppOptions) -> Constraint | None:
+def _llama_cpp_rule(request: LlamaCppOptions) -> Constraint | None:
     if request.grammar and request.json_schema is not None:
         raise InvalidRequest("expected 'grammar' or 'json_schema', found both", param="grammar")
     if request.grammar:
@@ -207,7 +210,7 @@ def _llama_cpp_rule(request: wire.LlamaCppOptions) -> Constraint | None:
     return None
 
 
-def _ollama_rule(request: wire.GenerateRequest) -> Constraint | None:
+def _ollama_rule(request: GenerateRequest) -> Constraint | None:
     if not request.format:
         return None
     schema = _ANY_OBJECT if request.format == "json" else json.dumps(request.format)

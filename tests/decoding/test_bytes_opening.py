@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+import time
 from collections import Counter
 from dataclasses import replace
 
@@ -292,35 +293,36 @@ class TestFull:
 
 
 class Alive:
-    """Lets the event loop say how long it was not let in."""
+    """Lets the event loop say for how long at most, in processor time, it was not let in."""
 
     def __init__(self) -> None:
         self.worst_s = 0.0
 
     async def watch(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
-            begun = loop.time()
+            begun_s = time.thread_time()
             await asyncio.sleep(0)
-            self.worst_s = max(self.worst_s, loop.time() - begun)
+            self.worst_s = max(self.worst_s, time.thread_time() - begun_s)
 
 
-@pytest.mark.parametrize("text", [b"x = ", b"a" * 2000, b" " * 2000, b"\n" * 500, b"\xc3" * 500])
+@pytest.mark.parametrize(
+    "text", [b"x = ", b"a" * 900, b" " * 900, b" " * 30_000, b"\n" * 500, b"\xc3" * 500]
+)
 def test_no_prompt_holds_the_event_loop_up(text: bytes) -> None:
-    model = embedded.load("embedded-4k")
+    model = embedded.load("embedded-2k")
     assert isinstance(model, EmbeddedCausal)
-    text = text[:900]
 
     async def check() -> float:
         alive = Alive()
-        await anext(Autoregressive(model).generate(job(text, max_tokens=1)))  # what is lazy is made
+        await anext(Autoregressive(model).generate(job(b"x", max_tokens=1)))  # what is lazy is made
         watching = asyncio.create_task(alive.watch())
+        await asyncio.sleep(0)
         async for _ in Autoregressive(model).generate(job(text, max_tokens=2)):
             pass
         watching.cancel()
         return alive.worst_s
 
-    assert asyncio.run(check()) < 0.25
+    assert asyncio.run(check()) < 0.1
     model.close()
 
 

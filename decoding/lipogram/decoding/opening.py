@@ -129,7 +129,8 @@ class _Opening:
     async def exact(self) -> Opening:
         """Draw a cover."""
         by_bytes = ByteModel(self._model)
-        state = by_bytes.open([*self._job.prompt, self._job.text])
+        # A long run of one kind of character is read byte by byte.
+        state = await asyncio.to_thread(by_bytes.open, [*self._job.prompt, self._job.text])
         before = [state.fixed + state.trunk + head.path for head in state.heads]
         if max(map(len, before)) >= self._model.context_tokens:
             return self._plain

@@ -20,8 +20,7 @@ from lipogram.decoding.models.embedded import (
     load,
 )
 from lipogram.decoding.models.embedded.loading import folder_of
-from lipogram.decoding.models.embedded.prefixes import PrefixCache
-from lipogram.decoding.models.embedded.session import Extension, Snapshot
+from lipogram.decoding.models.prefixes import Extension, PrefixCache, Snapshot
 
 CAUSAL = tuple(name for name in NAMES if name != "embedded-diffusion")
 # Largest difference that another batch or another cut of the prefix may make to a score.

@@ -11,7 +11,7 @@ import pytest
 
 from lipogram.decoding.models.base import Logits
 from lipogram.decoding.models.embedded import EmbeddedCausal, load
-from lipogram.decoding.models.embedded.session import Extension, Snapshot
+from lipogram.decoding.models.prefixes import Extension, Snapshot
 from lipogram.server.settings import Settings
 from server_under_test import send_body, serving
 

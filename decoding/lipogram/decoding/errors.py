@@ -11,6 +11,8 @@ DecodingError
 ├── NoInfilling        the model has no tokens to say where prefix and suffix are
 ├── UnsupportedJob     what is asked cannot be done together
 ├── UnsupportedTokenizer  a tokenizer file cannot be read as bytes
+├── UnsupportedModel   a backend cannot open a model
+├── TurnsRefused       a model's chat template does not take a conversation
 └── BackendFailed      the engine failed; the same call may succeed later
 """
 
@@ -68,6 +70,14 @@ class UnsupportedJob(DecodingError):
 
 class UnsupportedTokenizer(DecodingError):
     """A tokenizer file whose tokens' bytes cannot be told."""
+
+
+class UnsupportedModel(DecodingError):
+    """A model that a backend cannot open, or not as it is told to."""
+
+
+class TurnsRefused(DecodingError):
+    """A conversation that the model's own chat template does not take."""
 
 
 class BackendFailed(DecodingError):

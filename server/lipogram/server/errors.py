@@ -145,13 +145,18 @@ TABLE: dict[type[BaseException], Answer] = {
     decoding.HolesTooSmall: Answer(400, INVALID, "holes_too_small"),
     decoding.UnsupportedJob: Answer(400, INVALID, "unsupported_combination"),
     decoding.DeadEnd: Answer(400, INVALID, "vocabulary_dead_end"),
+    decoding.TurnsRefused: Answer(400, INVALID, "conversation_refused"),
     decoding.Unspellable: Answer(400, INVALID, "unspellable_text"),
     decoding.BackendFailed: Answer(503, "server_error", "backend_failed", AGAIN),
     Exception: Answer(500, "server_error", "internal_error"),
 }
 
 
-_AT = {"max_tokens_too_small": "max_tokens", "infilling_unsupported": "suffix"}
+_AT = {
+    "max_tokens_too_small": "max_tokens",
+    "infilling_unsupported": "suffix",
+    "conversation_refused": "messages",
+}
 """The members at fault where the decoder found out."""
 
 

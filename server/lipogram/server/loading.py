@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
+from lipogram.decoding.errors import DecodingError
 from lipogram.decoding.models import embedded
 from lipogram.decoding.models.base import CausalModel
 from lipogram.server.settings import ModelSettings, SettingsError
 
 _PATIENCE_SECONDS = 5.0
+_TITLES: dict[type, str] = {
+    bool: "true or false",
+    int: "an integer above 0",
+    str: "a text",
+    Mapping: "a table",
+}
 
 
 @contextmanager
@@ -32,31 +41,66 @@ def patience_asked() -> Iterator[None]:
 def load(models: Sequence[ModelSettings]) -> list[CausalModel]:
     """These models; without any, the default one.
 
-    Raises SettingsError for an unknown model, or one that does not write from left to right,
-    UnreadableExport for a folder that cannot be read.
+    Raises SettingsError for a model that cannot be opened, or not with these options, or one that
+    does not write from left to right.
     """
     return [_opened(model) for model in models or (ModelSettings(embedded.DEFAULT),)]
 
 
 def _opened(model: ModelSettings) -> CausalModel:
-    if model.backend != "embedded":
-        raise SettingsError(f"model {model.name!r}: there is no backend {model.backend!r}")
     source = model.source or model.name
-    if source not in embedded.NAMES and not Path(source).is_dir():
+    if model.backend == "embedded" and source not in embedded.NAMES and not Path(source).is_dir():
         names = ", ".join(embedded.NAMES)
         raise SettingsError(
             f"no model {source!r}: expected one of {names}, or a folder with an ONNX export"
         )
-    options: dict[str, Any] = dict(model.options)
-    for option, value in options.items():
-        if option not in ("threads", "cache_bytes") or type(value) is not int or value < 1:
-            raise SettingsError(
-                f"model {model.name!r}: expected options of threads and cache_bytes, each an"
-                f" integer above 0, found {option} = {value!r}"
-            )
-    opened = embedded.load(source, name=model.name, **options)
-    if not isinstance(opened, embedded.EmbeddedCausal):
+    try:
+        backend = importlib.import_module(f"lipogram.decoding.models.{model.backend}")
+    except ImportError as error:
+        raise SettingsError(
+            f"model {model.name!r}: {error}; the backend {model.backend} needs"
+            f" 'lipogram[{model.backend}]'"
+        ) from error
+    _check_options(model, backend.load)
+    try:
+        opened = backend.load(source, name=model.name, **model.options)
+    except DecodingError as error:
+        raise SettingsError(f"model {model.name!r}: {error}") from error
+    if isinstance(opened, embedded.EmbeddedMasked):
         raise SettingsError(
             f"model {model.name!r} fills masks; expected one that writes from left to right"
         )
-    return opened
+    return opened  # type: ignore[no-any-return]
+
+
+def _check_options(model: ModelSettings, load: Callable[..., Any]) -> None:
+    """Options are what the backend's `load` takes by keyword; numbers are above 0."""
+    hints = get_type_hints(load)
+    known = [
+        name
+        for name, parameter in inspect.signature(load).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY and name != "name"
+    ]
+    for option, value in model.options.items():
+        if option not in known:
+            raise SettingsError(
+                f"model {model.name!r}: the backend {model.backend} has no option {option!r};"
+                f" expected {', '.join(known)}"
+            )
+        kind, title = _expected(hints[option])
+        if not _fits(value, kind):
+            raise SettingsError(
+                f"model {model.name!r}: expected {option} to be {title}, found {value!r}"
+            )
+
+
+def _fits(value: object, kind: type) -> bool:
+    if kind is int:
+        return type(value) is int and value > 0
+    return isinstance(value, kind) and value != ""
+
+
+def _expected(hint: Any) -> tuple[type, str]:
+    """The type of an option, None apart, and what to call it."""
+    kinds = (get_origin(each) or each for each in (hint, *get_args(hint)))
+    return next((kind, _TITLES[kind]) for kind in kinds if kind in _TITLES)

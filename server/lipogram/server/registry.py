@@ -13,10 +13,9 @@ from lipogram.decoding.events import Event
 from lipogram.decoding.fill_in_middle import FillInMiddle
 from lipogram.decoding.job import Job
 from lipogram.decoding.masking import warm_up
-from lipogram.decoding.models.base import CausalModel
-from lipogram.decoding.models.embedded import EmbeddedCausal
+from lipogram.decoding.models.base import CausalModel, Chat
 from lipogram.server.errors import ModelNotFound
-from lipogram.server.prompts import ChatTemplate
+from lipogram.server.prompts import ChatTemplate, ScriptTemplate, TurnTemplate
 
 
 class Decoder(Protocol):
@@ -74,11 +73,11 @@ def _serve(name: str, model: CausalModel) -> Served:
 
 
 def _template(model: CausalModel) -> ChatTemplate:
-    """The template that the model's folder gives, or one that fits its vocabulary."""
-    chat = model.configuration.chat if isinstance(model, EmbeddedCausal) else None
+    """The template that the model comes with, or one that fits its vocabulary."""
+    chat = getattr(model, "chat", None)
     if chat is None:
-        return ChatTemplate.fitting(model.vocabulary)
-    return ChatTemplate(chat.turns, chat.reply)
+        return TurnTemplate.fitting(model.vocabulary)
+    return TurnTemplate(chat.turns, chat.reply) if isinstance(chat, Chat) else ScriptTemplate(chat)
 
 
 def _warmed_up(model: CausalModel) -> CausalModel:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, runtime_checkable
 
@@ -12,6 +12,19 @@ from numpy.typing import NDArray
 from lipogram.decoding.vocabulary import Vocabulary
 
 Logits: TypeAlias = NDArray[np.float32]
+
+Script: TypeAlias = Callable[[Sequence[Mapping[str, str]]], str]
+"""A model's own chat template: turns (`role`, `content`) in, the prompt for an answer out.
+
+Raises TurnsRefused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """The text around each role's turn, special tokens spelled out, and what opens the reply."""
+
+    turns: Mapping[str, tuple[str, str]]
+    reply: str
 
 
 @dataclass(frozen=True, slots=True)

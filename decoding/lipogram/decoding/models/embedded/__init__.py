@@ -2,7 +2,6 @@
 
 from lipogram.decoding.models.embedded.causal import EmbeddedCausal
 from lipogram.decoding.models.embedded.configuration import (
-    Chat,
     Configuration,
     Infilling,
     UnreadableExport,
@@ -13,7 +12,6 @@ from lipogram.decoding.models.embedded.masked import EmbeddedMasked
 __all__ = [
     "DEFAULT",
     "NAMES",
-    "Chat",
     "Configuration",
     "EmbeddedCausal",
     "EmbeddedMasked",

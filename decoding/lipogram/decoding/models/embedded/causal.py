@@ -1,204 +1,32 @@
-"""Left-to-right models: concurrent calls share runs of the graph and reuse what is cached."""
+"""Left-to-right models: a decoder export that answers many at a time."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from lipogram.decoding.errors import BackendFailed, ContextTooLong
-from lipogram.decoding.models.base import Logits, Query
+from lipogram.decoding.models.cached import CachedCausal, Facts
 from lipogram.decoding.models.embedded.configuration import Configuration
-from lipogram.decoding.models.embedded.prefixes import PrefixCache
-from lipogram.decoding.models.embedded.session import DecoderGraph, Extension, Snapshot
+from lipogram.decoding.models.embedded.session import DecoderGraph
 from lipogram.decoding.vocabulary import Vocabulary
 
-_CHUNK_TOKENS = 128
-_SHORT_TOKENS = 16
-_MAX_ROWS = 16
 
-
-@dataclass(slots=True, eq=False)
-class _Work:
-    """A query on its way: scores are wanted from index `wanted` of `tokens` on."""
-
-    tokens: NDArray[np.int64]
-    wanted: int
-    done: asyncio.Future[Logits]
-    snapshot: Snapshot
-    begun: bool = False
-    rows: list[Logits] = field(default_factory=list)
-
-    @property
-    def left(self) -> int:
-        """Tokens not yet run."""
-        return len(self.tokens) - len(self.snapshot.tokens)
-
-
-class EmbeddedCausal:
-    """A decoder export behind `CausalModel`.
-
-    Long prefixes run in chunks between which others have their turn, and a cancelled call stops
-    after the chunk under way. All of it is used from one event loop at a time.
-    """
+class EmbeddedCausal(CachedCausal):
+    """A decoder export behind `CausalModel`; a row differs by less than 1e-3 from itself alone."""
 
     def __init__(
         self, folder: Path, configuration: Configuration, *, threads: int, cache_bytes: int
     ) -> None:
-        self._graph = DecoderGraph(configuration.file, threads)
-        self._vocabulary = Vocabulary.from_tokenizer_json(
+        self.configuration = configuration
+        self.chat = configuration.chat
+        graph = DecoderGraph(configuration.file, threads, ragged=configuration.ragged)
+        vocabulary = Vocabulary.from_tokenizer_json(
             folder / "tokenizer.json", eos_ids=configuration.eos_ids or None,
-            mask_id=configuration.mask_id, size=self._graph.scores,
+            mask_id=configuration.mask_id, size=graph.scores,
         )  # fmt: skip
-        self._configuration = configuration
-        self._start_ids = configuration.start_ids
-        self._cache = PrefixCache(cache_bytes)
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix=configuration.name)
-        self._pending: list[_Work] = []
-        self._driver: asyncio.Task[None] | None = None
-
-    @property
-    def name(self) -> str:
-        """The model's name."""
-        return self._configuration.name
-
-    @property
-    def configuration(self) -> Configuration:
-        """Chat and infilling formats, and the rest that the folder says."""
-        return self._configuration
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        """The tokens, one for each score."""
-        return self._vocabulary
-
-    @property
-    def context_tokens(self) -> int:
-        """The longest prefix plus draft that can be scored, the start of text not counted."""
-        return self._configuration.context_tokens - len(self._start_ids)
-
-    async def logits(self, queries: Sequence[Query]) -> list[Logits]:
-        """Scores after each prefix and each step of its draft; see `CausalModel`.
-
-        A row differs by rounding (below 1e-3) from what it is alone. Raises ContextTooLong,
-        BackendFailed.
-        """
-        works = [self._work(query) for query in queries]
-        self._pending += works
-        if self._driver is None or self._driver.done():
-            self._driver = asyncio.create_task(self._drive())
-        try:
-            return list(await asyncio.gather(*(work.done for work in works)))
-        finally:
-            for work in works:
-                work.done.cancel()
-
-    def cached_tokens(self, prefix: tuple[int, ...]) -> int:
-        """How many of the first tokens are read already; the last is always run for its scores."""
-        tokens = self._started(prefix)
-        known = self._cache.known(np.array(tokens[:-1], np.int64))
-        return max(0, known - (len(tokens) - len(prefix)))
-
-    def close(self) -> None:
-        """Let the worker thread go; no call may follow."""
-        self._worker.shutdown(cancel_futures=True)
-
-    def _work(self, query: Query) -> _Work:
-        prefix = self._started(query.prefix)
-        count = len(prefix) + len(query.draft)
-        if count > self._configuration.context_tokens:
-            limit = self._configuration.context_tokens
-            raise ContextTooLong(f"{self.name}: expected at most {limit} tokens, found {count}")
-        tokens = np.array(prefix + query.draft, np.int64)
-        if tokens.min() < 0 or tokens.max() >= len(self._vocabulary):
-            raise ValueError(f"{self.name}: a token id is not below {len(self._vocabulary)}")
-        done = asyncio.get_running_loop().create_future()
-        return _Work(tokens, len(prefix) - 1, done, self._graph.empty)
-
-    def _started(self, prefix: tuple[int, ...]) -> tuple[int, ...]:
-        """The prefix behind the start of a text, if it does not begin with it itself."""
-        start = self._start_ids
-        if prefix and prefix[: len(start)] == start:
-            return prefix
-        return (start or self._configuration.eos_ids[:1]) + prefix
-
-    async def _drive(self) -> None:
-        """Run while anything is pending; callers that became ready together are taken together."""
-        loop = asyncio.get_running_loop()
-        await asyncio.sleep(0)
-        while self._pending:
-            chosen = [work for work in self._pending if not work.done.done()]
-            self._pending = chosen
-            if not chosen:
-                return
-            try:
-                await loop.run_in_executor(self._worker, self._advance, chosen)
-            except Exception as failure:
-                for work in chosen:
-                    if not work.done.done():
-                        work.done.set_exception(BackendFailed(f"{self.name}: {failure}"))
-            for work in chosen:
-                if work.left == 0 and not work.done.done():
-                    work.done.set_result(_joined(work.rows))
-            self._pending = [work for work in self._pending if not work.done.done()]
-
-    def _advance(self, works: Sequence[_Work]) -> None:
-        """One turn in the worker thread: what is nearly done, and a chunk of the oldest other.
-
-        What has not begun looks again for a prefix that another has left since.
-        """
-        for work in works:
-            if not work.begun:
-                work.snapshot = self._cache.longest(work.tokens[: work.wanted]) or self._graph.empty
-        short = [work for work in works if work.left <= _SHORT_TOKENS][:_MAX_ROWS]
-        long = [work for work in works if work.left > _SHORT_TOKENS][:1]
-        for group in [*self._groups(short), long]:
-            if group:
-                self._run(group)
-
-    def _groups(self, works: list[_Work]) -> list[list[_Work]]:
-        """Those that gain by running together."""
-        groups: list[list[_Work]] = []
-        for work in sorted(works, key=lambda work: (len(work.snapshot.tokens), work.left)):
-            if groups and self._fit([*groups[-1], work]):
-                groups[-1].append(work)
-            else:
-                groups.append([work])
-        return groups
-
-    def _fit(self, works: list[_Work]) -> bool:
-        """Padding caches together must not move more memory than the weights that are then shared.
-
-        Graphs that we did not make may not take rows of unequal lengths at all.
-        """
-        first, last = works[0], works[-1]
-        equal = (len(first.snapshot.tokens), first.left) == (len(last.snapshot.tokens), last.left)
-        padded = len(works) * len(last.snapshot.tokens) * self._graph.cached_bytes_per_token
-        return (equal or self._configuration.ragged) and padded <= self._graph.weight_bytes
-
-    def _run(self, works: list[_Work]) -> None:
-        extensions = []
-        for work in works:
-            work.begun = True
-            start = len(work.snapshot.tokens)
-            extensions.append(Extension(work.snapshot, work.tokens[start : start + _CHUNK_TOKENS]))
-        for work, extension, (scores, grown) in zip(
-            works, extensions, self._graph.run(extensions), strict=True
-        ):
-            first = max(0, work.wanted - len(extension.past.tokens))
-            if first < len(scores):
-                work.rows.append(scores[first:, : len(self._vocabulary)])
-            work.snapshot = grown
-            if work.left == 0:
-                self._cache.add(grown)
-
-
-def _joined(rows: list[Logits]) -> Logits:
-    scores = np.concatenate(rows) if len(rows) > 1 else rows[0]
-    scores.setflags(write=False)
-    return scores
+        facts = Facts(
+            configuration.name,
+            configuration.context_tokens,
+            configuration.start_ids,
+            configuration.eos_ids[:1],
+        )
+        super().__init__(graph, vocabulary, facts, cache_bytes=cache_bytes)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from lipogram.decoding.errors import DecodingError
+from lipogram.decoding.models.base import Chat
 
 _FORMAT = "lipogram-embedded"
 _FILES = (
@@ -21,14 +21,6 @@ _FILES = (
 
 class UnreadableExport(DecodingError):
     """The folder holds no ONNX decoder export that this backend can run."""
-
-
-@dataclass(frozen=True, slots=True)
-class Chat:
-    """The text around each role's turn, special tokens spelled out, and what opens the reply."""
-
-    turns: Mapping[str, tuple[str, str]]
-    reply: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from lipogram.decoding.models.base import Logits
 from lipogram.decoding.models.embedded.configuration import UnreadableExport
+from lipogram.decoding.models.prefixes import Extension, Snapshot
 
 Cached = NDArray[Any]
 
@@ -30,37 +30,17 @@ def open_graph(file: Path, threads: int) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(str(file), options, ["CPUExecutionProvider"])
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """Tokens and what they left: for each layer a key and a value array [heads, tokens, width]."""
-
-    tokens: NDArray[np.int64]
-    arrays: tuple[Cached, ...]
-
-    @property
-    def size_bytes(self) -> int:
-        """Memory held."""
-        return sum(array.nbytes for array in self.arrays) + self.tokens.nbytes
-
-    def cut(self, length: int) -> Snapshot:
-        """The first `length` tokens; shares memory."""
-        if length == len(self.tokens):
-            return self
-        return Snapshot(self.tokens[:length], tuple(array[:, :length] for array in self.arrays))
-
-
-@dataclass(frozen=True, slots=True)
-class Extension:
-    """Run `tokens` after `past`."""
-
-    past: Snapshot
-    tokens: NDArray[np.int64]
-
-
 class DecoderGraph:
-    """A decoder in the layout of Optimum; `previous_ids` int64[B, n] may ask for those before."""
+    """A decoder in the layout of Optimum; `previous_ids` int64[B, n] may ask for those before.
 
-    def __init__(self, file: Path, threads: int) -> None:
+    Graphs that we did not make may not take rows of unequal lengths (`ragged`).
+    """
+
+    chunk_tokens = 128
+    max_rows = 16
+
+    def __init__(self, file: Path, threads: int, *, ragged: bool) -> None:
+        self.ragged = ragged
         self._session = open_graph(file, threads)
         inputs = {each.name: each for each in self._session.get_inputs()}
         outputs = [each.name for each in self._session.get_outputs()]
@@ -93,7 +73,7 @@ class DecoderGraph:
         return width if isinstance(width, int) else 0
 
     def run(self, rows: Sequence[Extension]) -> list[tuple[Logits, Snapshot]]:
-        """For each row the scores after each of its new tokens, and its grown snapshot.
+        """For each row the scores of its new tokens from `wanted` on, and its grown snapshot.
 
         Caches are padded on the left, new tokens on the right. A row's results differ by rounding
         alone from those it gets on its own.
@@ -108,9 +88,8 @@ class DecoderGraph:
             first, stop = past - len(row.past.tokens), past + len(row.tokens)
             grown = tuple(_own(present[index], first, stop) for present in presents)
             tokens = np.concatenate((row.past.tokens, row.tokens))
-            results.append(
-                (logits[index, : len(row.tokens)].astype(np.float32), Snapshot(tokens, grown))
-            )
+            scores = logits[index, row.wanted : len(row.tokens)].astype(np.float32)
+            results.append((scores, Snapshot(tokens, grown)))
         return results
 
     def _tokens(self, rows: Sequence[Extension], past: int) -> dict[str, NDArray[Any]]:

@@ -2,12 +2,44 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from lipogram.decoding.models.embedded.session import Snapshot
-
 _MAX_SEQUENCES = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Tokens and what they left: for each layer a key and a value array [heads, tokens, width].
+
+    The arrays are the backend's: of NumPy, or tensors on its device.
+    """
+
+    tokens: NDArray[np.int64]
+    arrays: tuple[Any, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory held."""
+        return sum(int(array.nbytes) for array in self.arrays) + self.tokens.nbytes
+
+    def cut(self, length: int) -> Snapshot:
+        """The first `length` tokens; shares memory."""
+        if length == len(self.tokens):
+            return self
+        return Snapshot(self.tokens[:length], tuple(array[:, :length] for array in self.arrays))
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """Run `tokens` after `past`; scores are wanted from index `wanted` of `tokens` on."""
+
+    past: Snapshot
+    tokens: NDArray[np.int64]
+    wanted: int = 0
 
 
 class PrefixCache:

@@ -42,7 +42,7 @@ _SMALL = {
 
 
 def configuration(kind: str) -> Any:
-    """Of a small model: `gpt2`, `llama`, `qwen2`, `gemma2` (sliding windows), `mamba`, `bloom`."""
+    """Of a small model; `gemma2` has sliding windows, `mamba` and `bloom` name no window."""
     if kind == "gpt2":
         return transformers.GPT2Config(
             vocab_size=328, n_embd=32, n_layer=2, n_head=4, n_positions=160,
@@ -55,6 +55,16 @@ def configuration(kind: str) -> Any:
     if kind == "bloom":
         return transformers.BloomConfig(
             vocab_size=328, hidden_size=32, n_layer=2, n_head=4, bos_token_id=0, eos_token_id=2
+        )
+    if kind == "wide":  # heads as wide as vLLM wants them on a CPU
+        return transformers.Qwen2Config(
+            **{
+                **_SMALL,
+                "hidden_size": 64,
+                "num_attention_heads": 2,
+                "max_position_embeddings": 512,
+            },
+            num_key_value_heads=1,
         )
     if kind == "gemma2":
         return transformers.Gemma2Config(

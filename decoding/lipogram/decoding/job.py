@@ -41,6 +41,14 @@ Projection: TypeAlias = Literal["token", "byte"]
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """A rule as its author wrote it, for engines that enforce rules themselves."""
+
+    syntax: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """Continue `prompt` (token ids) and then `text`, under `masker`'s rule, if any.
 
@@ -57,7 +65,8 @@ class Job:
 
     `max_tokens` bounds the output, None means what the context leaves. `stop` strings end the
     output before the first occurrence; they are looked for in unconstrained output and in
-    constrained output only where the text before them is complete. `top_logprobs` None: no
+    constrained output only where the text before them is complete. `written` is the masker's rule
+    where it is one text. `top_logprobs` None: no
     log-probabilities; k: the chosen token's and the k best. `echo_logprobs` scores the prompt too.
     """
 
@@ -76,3 +85,4 @@ class Job:
     projection: Projection = "token"
     suffix: bytes = b""
     ends: frozenset[int] = frozenset()
+    written: Written | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from lipogram.decoding.autoregressive import Autoregressive
 from lipogram.decoding.errors import NoInfilling
@@ -18,6 +18,7 @@ from lipogram.server.errors import ModelNotFound
 from lipogram.server.prompts import ChatTemplate, ScriptTemplate, TurnTemplate
 
 
+@runtime_checkable
 class Decoder(Protocol):
     """Turns a job into events: chunks, then exactly one finish."""
 
@@ -34,6 +35,11 @@ class Served:
     template: ChatTemplate
     infilling: FillInMiddle | None
     created: int
+
+    @property
+    def knows_tokens(self) -> bool:
+        """Whether the vocabulary is the model's, and not what stands for one."""
+        return bool(getattr(self.model, "knows_tokens", True))
 
 
 class Registry:
@@ -68,7 +74,7 @@ def _serve(name: str, model: CausalModel) -> Served:
         infilling = FillInMiddle(model.vocabulary)
     except NoInfilling:
         infilling = None
-    decoder = Autoregressive(model)
+    decoder = model if isinstance(model, Decoder) else Autoregressive(model)
     return Served(name, model, decoder, _template(model), infilling, int(time.time()))
 
 

@@ -12,7 +12,7 @@ from lipogram.server.errors import InvalidRequest
 from lipogram.server.registry import Served
 from lipogram.server.serving import service_of
 from lipogram.server.translate.chat import turns
-from lipogram.server.translate.sampling import check_length
+from lipogram.server.translate.sampling import check_length, check_tokens
 from lipogram.server.wire.grammars import (
     DetokenizeReply,
     DetokenizeRequest,
@@ -28,6 +28,7 @@ router = APIRouter(route_class=JsonRoute, tags=["tokens"])
 async def tokenize(body: TokenizeRequest, request: Request) -> TokenizeReply:
     """Text, or a conversation as a model sees it, as tokens."""
     served = service_of(request).registry.find(body.model)
+    check_tokens(served, "model")
     ids = await asyncio.to_thread(_tokens, body, served)
     vocabulary = served.model.vocabulary
     pieces = [Piece(id=id, piece=_piece(vocabulary.tokens[id])) for id in ids]
@@ -43,7 +44,9 @@ async def tokenize(body: TokenizeRequest, request: Request) -> TokenizeReply:
 @router.post("/detokenize")
 async def detokenize(body: DetokenizeRequest, request: Request) -> DetokenizeReply:
     """Tokens as text; special ones have none."""
-    vocabulary: Vocabulary = service_of(request).registry.find(body.model).model.vocabulary
+    served = service_of(request).registry.find(body.model)
+    check_tokens(served, "model")
+    vocabulary: Vocabulary = served.model.vocabulary
     for index, id in enumerate(body.tokens):
         if id >= len(vocabulary):
             raise InvalidRequest(

@@ -22,6 +22,7 @@ from lipogram.server.translate.sampling import (
     check_count,
     check_length,
     check_room,
+    check_tokens,
     sampling,
     stops,
 )
@@ -91,6 +92,7 @@ def _prompt(request: CompletionRequest, entry: str | list[int], served: Served) 
         raise InvalidRequest("'echo' goes with 'boundary' \"none\" alone.", param="boundary")
     if isinstance(entry, str):
         return prompt_of(Document(entry, request.suffix), request, served)
+    check_tokens(served, "prompt")
     size = len(served.model.vocabulary)
     if max(entry, default=0) >= size:
         raise InvalidRequest(f"expected token ids below {size}, found {max(entry)}", param="prompt")

@@ -61,7 +61,7 @@ def with_cursor(job: Job, options: CursorOptions, served: Served, suffix: str | 
     """The job with what the request says about the cursor, and what is behind it."""
     job = replace(
         job,
-        boundary=options.boundary or job.boundary,
+        boundary=options.boundary or (job.boundary if served.knows_tokens else "none"),
         byte_mode=options.byte_mode or job.byte_mode,
         projection=options.projection or job.projection,
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from lipogram.decoding.fill_in_middle import Prompt
-from lipogram.decoding.job import Job
+from lipogram.decoding.job import Job, Written
 from lipogram.decoding.masking import Masker
 from lipogram.server.constraints import Constraint, Place
 from lipogram.server.registry import Served
@@ -38,6 +38,25 @@ class Plan:
             job
             for prompt, masker in zip(self.prompts, maskers, strict=True)
             for job in repeated(
-                replace(self.job, prompt=prompt.tokens, text=prompt.text, masker=masker), self.n
+                replace(
+                    self.job,
+                    prompt=prompt.tokens,
+                    text=prompt.text,
+                    masker=masker,
+                    written=None if masker is None else self._written(),
+                ),
+                self.n,
             )
         ]
+
+    def _written(self) -> Written | None:
+        """The constraint, where it is one grammar for the output alone and has no options."""
+        if self.constraint is None or self.places or len(self.constraint.sources) != 1:
+            return None
+        [source] = self.constraint.sources
+        is_whole = self.constraint.bare or not self.constraint.calls
+        return (
+            Written(source.syntax, source.definition)
+            if is_whole and not source.options.given
+            else None
+        )

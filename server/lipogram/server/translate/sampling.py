@@ -64,6 +64,12 @@ def check_count(prompts: int, n: int) -> None:
         )
 
 
+def check_tokens(served: Served, param: str) -> None:
+    """Refuses to talk of tokens where nobody here knows the model's."""
+    if not served.knows_tokens:
+        raise InvalidRequest("This model's tokens are not known here.", param=param)
+
+
 def check_length(text: str, served: Served, param: str) -> None:
     """Refuses a text that cannot fit the window however it is encoded, before it is."""
     window = served.model.context_tokens

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from lipogram.decoding.errors import UnsupportedModel
+from lipogram.decoding.models import hugging_face
 from lipogram.decoding.models.base import Script
 from lipogram.decoding.models.cached import CachedCausal, Facts
-from lipogram.decoding.models.transformers import tokenizer as tokenizers
 from lipogram.decoding.models.transformers.graph import TorchGraph
 
 
@@ -31,13 +31,10 @@ class TransformersCausal(CachedCausal):
         Raises UnsupportedModel, UnsupportedTokenizer.
         """
         graph = TorchGraph(model)
-        reading = tokenizers.read(tokenizer, ends(model), graph.scores)
+        reading = hugging_face.read(tokenizer, ends(model), graph.scores)
         self.chat: Script | None = reading.chat
-        vocabulary, start = reading.vocabulary, reading.start_ids
-        bos = tokenizer.bos_token_id
-        empty = start or ((bos,) if bos is not None else vocabulary.eos_ids[:1]) or (0,)
-        facts = Facts(name, context_tokens or window(model), start, empty)
-        super().__init__(graph, vocabulary, facts, cache_bytes=cache_bytes)
+        facts = Facts(name, context_tokens or window(model), reading.start_ids, reading.empty_ids)
+        super().__init__(graph, reading.vocabulary, facts, cache_bytes=cache_bytes)
 
 
 def ends(model: Any) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""What a model's tokenizer says: the vocabulary, the start of a text, the chat template."""
+"""Reads a tokenizer of the transformers library: vocabulary, start of a text, chat template."""
 
 from __future__ import annotations
 
@@ -15,10 +15,14 @@ from lipogram.decoding.vocabulary import Vocabulary
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A tokenizer as the decoder wants it; `start_ids` come before every text."""
+    """A tokenizer as the decoder wants it.
+
+    `start_ids` come before every text; where there are none, `empty_ids` do before an empty one.
+    """
 
     vocabulary: Vocabulary
     start_ids: tuple[int, ...]
+    empty_ids: tuple[int, ...]
     chat: Script | None
 
 
@@ -45,7 +49,9 @@ def read(tokenizer: Any, eos_ids: Sequence[int], size: int, mask_id: int | None 
     while start and start[-1] == own and start[-1] != tokenizer.bos_token_id:
         start.pop()
     chat = _script(tokenizer) if getattr(tokenizer, "chat_template", None) else None
-    return Reading(vocabulary, tuple(start), chat)
+    bos = tokenizer.bos_token_id
+    empty = ((bos,) if bos is not None else vocabulary.eos_ids[:1]) or (0,)
+    return Reading(vocabulary, tuple(start), empty, chat)
 
 
 def _script(tokenizer: Any) -> Callable[[Sequence[Mapping[str, str]]], str]:

@@ -15,9 +15,10 @@ from urllib.parse import urlsplit
 import httpx
 import numpy as np
 import uvicorn
+from numpy.typing import NDArray
 
-from lipogram.decoding.models.base import CausalModel
-from lipogram.decoding.models.table import TableModel
+from lipogram.decoding.models.base import Logits, Model
+from lipogram.decoding.models.table import MaskedTableModel, TableModel
 from lipogram.decoding.vocabulary import Vocabulary
 from lipogram.server.app import build_app
 from lipogram.server.connections import configuration
@@ -38,13 +39,14 @@ SPECIALS = (
 WORDS = (b"hello", b" world", b'":', b'{"', b"\xc3", b"\xa9")
 
 
-def vocabulary(*, has_specials: bool = True) -> Vocabulary:
+def vocabulary(*, has_specials: bool = True, has_mask: bool = False) -> Vocabulary:
     """All bytes, a few words, and the embedded models' special tokens (or an end alone)."""
     names = SPECIALS if has_specials else SPECIALS[:1]
     tokens = [bytes([byte]) for byte in range(256)] + list(WORDS) + [b""] * len(names)
     specials = {name: 256 + len(WORDS) + index for index, name in enumerate(names)}
     ends = [specials[name] for name in ("<|endoftext|>", "<|end|>") if name in specials]
-    return Vocabulary.from_tokens(tokens, eos_ids=ends, specials=specials)
+    mask = len(tokens) if has_mask else None
+    return Vocabulary.from_tokens([*tokens, b""][: len(tokens) + has_mask], ends, mask, specials)
 
 
 def restless(name: str = "restless", *, has_specials: bool = True) -> TableModel:
@@ -60,6 +62,22 @@ def restless(name: str = "restless", *, has_specials: bool = True) -> TableModel
         return liked + generator.normal(0, 1.0, len(tokens))
 
     return TableModel(tokens, scores, name=name, context_tokens=2048)
+
+
+def masks(name: str = "masks", *, context_tokens: int = 512) -> MaskedTableModel:
+    """Fills masks with words and printed characters, and likes to close what is open."""
+    tokens = vocabulary(has_mask=True)
+    liked = np.full(len(tokens), -6.0)
+    liked[0x20:0x7F] = 0.0
+    liked[[*b'"}]', *range(256, 260)]] = 2.5
+    liked[list(tokens.eos_ids)] = 1.0
+
+    def scores(canvas: tuple[int, ...]) -> np.ndarray:
+        seen = canvas.count(tokens.mask_id or -1)
+        generator = np.random.default_rng((len(canvas), seen, *canvas[-2:]))
+        return liked + generator.normal(0, 1.0, (len(canvas), len(tokens)))
+
+    return MaskedTableModel(tokens, scores, name=name, context_tokens=context_tokens)
 
 
 class SlowModel:
@@ -86,9 +104,28 @@ class SlowModel:
         return [row[None] for _ in queries]
 
 
+class SlowMasks:
+    """Counts how often it is asked, and takes its time."""
+
+    def __init__(self, seconds: float) -> None:
+        self._model = masks("slow")
+        self.name = "slow"
+        self.vocabulary = self._model.vocabulary
+        self.mask_id = self._model.mask_id
+        self.context_tokens = self._model.context_tokens
+        self.seconds = seconds
+        self.asked = 0
+
+    async def logits(self, canvas: NDArray[np.int64]) -> Logits:
+        """Its rows, after a while."""
+        self.asked += 1
+        await asyncio.sleep(self.seconds)
+        return await self._model.logits(canvas)
+
+
 @contextmanager
 def serving(
-    models: Sequence[CausalModel], settings: Settings | None = None, until: str = "/ready"
+    models: Sequence[Model], settings: Settings | None = None, until: str = "/ready"
 ) -> Iterator[str]:
     """A server on a free port, in a thread; yields its address once `until` is answered."""
     settings = settings or Settings()

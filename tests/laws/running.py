@@ -5,10 +5,15 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
-from lipogram.decoding import Autoregressive, Chunk, Event, Finish, Job
+from lipogram.decoding import Chunk, Event, Finish, Job
+
+
+class Decoder(Protocol):
+    def generate(self, job: Job) -> AsyncIterator[Event]: ...
 
 
 @dataclass(frozen=True)
@@ -21,7 +26,7 @@ class Result:
         return b"".join(chunk.text for chunk in self.chunks)
 
 
-async def collect(decoder: Autoregressive, job: Job) -> Result:
+async def collect(decoder: Decoder, job: Job) -> Result:
     """All events, checked for shape: chunks with text, then exactly one Finish."""
     events: list[Event] = [event async for event in decoder.generate(job)]
     *chunks, finish = events
@@ -30,11 +35,11 @@ async def collect(decoder: Autoregressive, job: Job) -> Result:
     return Result([chunk for chunk in chunks if isinstance(chunk, Chunk)], finish)
 
 
-def run(decoder: Autoregressive, job: Job) -> Result:
+def run(decoder: Decoder, job: Job) -> Result:
     return asyncio.run(collect(decoder, job))
 
 
-def run_all(decoder: Autoregressive, jobs: Iterable[Job]) -> list[Result]:
+def run_all(decoder: Decoder, jobs: Iterable[Job]) -> list[Result]:
     """All jobs side by side."""
 
     async def together() -> list[Result]:
@@ -43,7 +48,7 @@ def run_all(decoder: Autoregressive, jobs: Iterable[Job]) -> list[Result]:
     return asyncio.run(together())
 
 
-def seeded(job_of: Callable[[int], Job], decoder: Autoregressive, count: int) -> Counter[bytes]:
+def seeded(job_of: Callable[[int], Job], decoder: Decoder, count: int) -> Counter[bytes]:
     """How often each text comes, over seeds 0 to count - 1."""
 
     async def texts() -> Counter[bytes]:

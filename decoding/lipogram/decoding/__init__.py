@@ -5,6 +5,7 @@ from lipogram.decoding.bytes.heads import Cover
 from lipogram.decoding.bytes.model import ByteModel
 from lipogram.decoding.bytes.states import ByteState, laws
 from lipogram.decoding.canvas import Canvas, Hole
+from lipogram.decoding.denoising import Denoiser
 from lipogram.decoding.errors import (
     BackendFailed,
     BudgetTooSmall,
@@ -19,7 +20,7 @@ from lipogram.decoding.errors import (
     UnsupportedTokenizer,
 )
 from lipogram.decoding.events import Chunk, Event, Finish, FinishReason, ScoredToken, Usage
-from lipogram.decoding.job import Job, Sampling
+from lipogram.decoding.job import Denoising, Infill, Job, Sampling
 from lipogram.decoding.masking import Masker
 from lipogram.decoding.vocabulary import Vocabulary
 
@@ -35,12 +36,15 @@ __all__ = [
     "Cover",
     "DeadEnd",
     "DecodingError",
+    "Denoiser",
+    "Denoising",
     "Drafter",
     "Event",
     "Finish",
     "FinishReason",
     "Hole",
     "HolesTooSmall",
+    "Infill",
     "Job",
     "Masker",
     "Sampling",

@@ -16,7 +16,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from lipogram.decoding import sampling
+from lipogram.decoding import infilling, sampling
 from lipogram.decoding.bytes import full
 from lipogram.decoding.course import Constrained, Course, Free
 from lipogram.decoding.events import Chunk, Event, Finish, FinishReason, ScoredToken, Usage
@@ -51,12 +51,18 @@ class Autoregressive:
     async def generate(self, job: Job) -> AsyncGenerator[Event, None]:
         """Chunks as soon as they are final, then one Finish; closing it cancels within a step.
 
-        Raises ContextTooLong, BudgetTooSmall, DeadEnd, BackendFailed.
+        Raises ContextTooLong, BudgetTooSmall, DeadEnd, BackendFailed; for a text with holes see
+        `infilling.generate`.
         """
         seed = job.sampling.seed
         rng = np.random.default_rng(None if seed is None else seed % 2**64)
-        if job.byte_mode == "full":
+        if job.infill is None and job.byte_mode == "full":
             async with aclosing(full.generate(self.model, job, rng)) as events:
+                async for event in events:
+                    yield event
+            return
+        if job.infill is not None:
+            async with aclosing(infilling.generate(self.model, job, job.infill, rng)) as events:
                 async for event in events:
                     yield event
             return

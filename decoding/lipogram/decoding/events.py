@@ -21,15 +21,29 @@ class ScoredToken:
 
 
 @dataclass(frozen=True, slots=True)
+class Sketch:
+    """An output after a step of denoising: texts, and numbers of slots that are still masked.
+
+    It may still change everywhere behind the text of the chunks so far.
+    """
+
+    step: int
+    pieces: tuple[bytes | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """Text that is final, and the tokens it came from (empty unless log-probabilities are asked).
 
     The chunks' texts concatenated are the output; tokens of text that a stop string withheld
-    never appear.
+    never appear. Of a text with holes, `hole` numbers the one that the text fills; None: it is
+    of a segment. A `sketch`, if sketches are asked for, may come without text.
     """
 
     text: bytes
     tokens: tuple[ScoredToken, ...] = ()
+    hole: int | None = None
+    sketch: Sketch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +52,9 @@ class Usage:
 
     `forced_tokens` were determined by the grammar alone and cost no model call;
     `model_calls` counts scored positions asked of the model. `cached_tokens` of the prompt the
-    model had read for others before.
+    model had read for others before. `denoising_steps` are the calls in which a masked model scored
+    all of its slots; `witness_tokens` were taken from a known filling, because the model gave no
+    chance to any token that could stand there.
     """
 
     prompt_tokens: int
@@ -46,6 +62,8 @@ class Usage:
     forced_tokens: int = 0
     model_calls: int = 0
     cached_tokens: int = 0
+    denoising_steps: int = 0
+    witness_tokens: int = 0
 
 
 FinishReason: TypeAlias = Literal["stop", "length"]

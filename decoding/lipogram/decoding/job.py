@@ -35,6 +35,45 @@ class Sampling:
         return self.top_k > 0 or self.top_p < 1 or self.min_p > 0
 
 
+Order: TypeAlias = Literal["confidence", "entropy", "random"]
+Lengths: TypeAlias = Literal["likeliest", "full"]
+
+
+@dataclass(frozen=True, slots=True)
+class Denoising:
+    """How a masked model fills its slots; models that write from left to right ignore it.
+
+    A block of `block_tokens` slots is filled before the next one is begun. All blocks together
+    take `steps` model calls (None: one for each slot), but each at least one. In a block, what the
+    model is surest of comes first ("confidence"), or the slot it is surest about ("entropy"), or
+    any slot ("random"). Between steps, the share `remask` of a block's tokens, the least sure ones,
+    is taken back. `sketches` asks for one after each step.
+
+    A masked model takes a hole to be as long as it is shown. With `lengths` "likeliest" it is shown
+    several, for as many calls more, and the one counts of which it is surest; with "full", only the
+    end of the hole, drawn like a token, makes it shorter. Outputs without holes are "full".
+    """
+
+    steps: int | None = None
+    order: Order = "confidence"
+    block_tokens: int = 32
+    remask: float = 0.0
+    sketches: bool = False
+    lengths: Lengths = "likeliest"
+
+
+@dataclass(frozen=True, slots=True)
+class Infill:
+    """A text with holes: `segments`, and between each two a hole of at most so many tokens."""
+
+    segments: tuple[bytes, ...]
+    max_tokens: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.segments) != len(self.max_tokens) + 1:
+            raise ValueError("expected one segment more than holes")
+
+
 Boundary: TypeAlias = Literal["exact", "heal", "none"]
 ByteMode: TypeAlias = Literal["switch", "full"]
 Projection: TypeAlias = Literal["token", "byte"]
@@ -68,6 +107,10 @@ class Job:
     constrained output only where the text before them is complete. `written` is the masker's rule
     where it is one text. `top_logprobs` None: no
     log-probabilities; k: the chosen token's and the k best. `echo_logprobs` scores the prompt too.
+
+    With `infill` the output is the whole text of its segments and what fills the holes between
+    them, a member of the rule as a whole; `max_tokens`, `suffix` and the members about the cursor
+    do not count. `denoising` is for masked models alone.
     """
 
     prompt: tuple[int, ...]
@@ -86,3 +129,5 @@ class Job:
     suffix: bytes = b""
     ends: frozenset[int] = frozenset()
     written: Written | None = None
+    infill: Infill | None = None
+    denoising: Denoising = field(default_factory=Denoising)

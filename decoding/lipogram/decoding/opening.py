@@ -27,7 +27,7 @@ from lipogram.decoding.closing import fits
 from lipogram.decoding.errors import ContextTooLong
 from lipogram.decoding.events import ScoredToken
 from lipogram.decoding.job import Job
-from lipogram.decoding.models.base import CausalModel, Logits, Query, cached_tokens
+from lipogram.decoding.models.base import CausalModel, Logits, MaskedModel, Query, cached_tokens
 from lipogram.grammars import State
 
 # Covers drawn and refused before one that ends at the cursor is taken.
@@ -93,7 +93,7 @@ async def scored_prompt(
     return tuple(scored), max(0, len(prompt) - 1)
 
 
-def budget(model: CausalModel, job: Job, length: int) -> int:
+def budget(model: CausalModel | MaskedModel, job: Job, length: int) -> int:
     """The tokens there are to spend after so many: max_tokens, within what the context leaves."""
     room = model.context_tokens - length
     if room < 0 or (room == 0 and job.max_tokens != 0):

@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from lipogram.decoding.models.base import CausalModel
+from lipogram.decoding.models.base import Model
 from lipogram.grammars.errors import Error
 from lipogram.server import errors
 from lipogram.server.access import Access, KeyRing, refusal
@@ -36,7 +36,7 @@ from lipogram.server.validation import invalid
 _CLIENT_GONE = 499
 
 
-def build_app(settings: Settings, served: Sequence[CausalModel]) -> FastAPI:
+def build_app(settings: Settings, served: Sequence[Model]) -> FastAPI:
     """The application that serves these models, the first by default."""
     service = Service(settings, Registry(served, settings.served_names))
 

@@ -156,6 +156,8 @@ _AT = {
     "max_tokens_too_small": "max_tokens",
     "infilling_unsupported": "suffix",
     "conversation_refused": "messages",
+    "holes_unfillable": "infill.segments",
+    "holes_too_small": "infill.max_tokens",
 }
 """The members at fault where the decoder found out."""
 
@@ -191,6 +193,8 @@ def body(error: BaseException) -> dict[str, Any]:
     }
     if row.code is not None and row.code in _AT:
         described["param"] = _AT[row.code]
+    if isinstance(error, decoding.HolesTooSmall):
+        described["wanted_tokens"] = error.wanted_tokens
     grammar = error.error if isinstance(error, GrammarRejected) else error
     if isinstance(grammar, grammars.GrammarError):
         for name in ("pointer", "keyword", "line", "column", "fitting_bytes"):

@@ -13,7 +13,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from lipogram.decoding.errors import DecodingError
 from lipogram.decoding.models import embedded
-from lipogram.decoding.models.base import CausalModel
+from lipogram.decoding.models.base import Model
 from lipogram.server.settings import ModelSettings, SettingsError
 
 _PATIENCE_SECONDS = 5.0
@@ -38,16 +38,15 @@ def patience_asked() -> Iterator[None]:
         timer.cancel()
 
 
-def load(models: Sequence[ModelSettings]) -> list[CausalModel]:
+def load(models: Sequence[ModelSettings]) -> list[Model]:
     """These models; without any, the default one.
 
-    Raises SettingsError for a model that cannot be opened, or not with these options, or one that
-    does not write from left to right.
+    Raises SettingsError for a model that cannot be opened, or not with these options.
     """
     return [_opened(model) for model in models or (ModelSettings(embedded.DEFAULT),)]
 
 
-def _opened(model: ModelSettings) -> CausalModel:
+def _opened(model: ModelSettings) -> Model:
     source = model.source or model.name
     if model.backend == "embedded" and source not in embedded.NAMES and not Path(source).is_dir():
         names = ", ".join(embedded.NAMES)
@@ -63,14 +62,10 @@ def _opened(model: ModelSettings) -> CausalModel:
         ) from error
     _check_options(model, backend.load)
     try:
-        opened = backend.load(source, name=model.name, **model.options)
+        opened: Model = backend.load(source, name=model.name, **model.options)
     except DecodingError as error:
         raise SettingsError(f"model {model.name!r}: {error}") from error
-    if isinstance(opened, embedded.EmbeddedMasked):
-        raise SettingsError(
-            f"model {model.name!r} fills masks; expected one that writes from left to right"
-        )
-    return opened  # type: ignore[no-any-return]
+    return opened
 
 
 def _check_options(model: ModelSettings, load: Callable[..., Any]) -> None:

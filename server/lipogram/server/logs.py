@@ -81,6 +81,7 @@ def note_finishes(scope: Scope, finishes: list[Finish]) -> None:
         completion_tokens=sum(usage.completion_tokens for usage in usages),
         forced_tokens=sum(usage.forced_tokens for usage in usages),
         model_calls=sum(usage.model_calls for usage in usages),
+        denoising_steps=sum(usage.denoising_steps for usage in usages),
     )
 
 

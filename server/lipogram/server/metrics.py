@@ -48,6 +48,12 @@ class Metrics:
             "forced_tokens", "Tokens that the grammar alone determined, without the model", *_MODEL
         )
         self.model_calls = _counter("model_calls", "Positions that the model scored", *_MODEL)
+        self.denoising_steps = _counter(
+            "denoising_steps", "Model calls that scored all slots of an output", *_MODEL
+        )
+        self.witness_tokens = _counter(
+            "witness_tokens", "Tokens in slots for which the model had none that fit", *_MODEL
+        )
         self.prefix_hits = _counter(
             "prefix_cache_hits", "Prompt tokens that were not computed again", *_MODEL
         )
@@ -83,6 +89,8 @@ class Metrics:
         self.generation_tokens.add(usage.completion_tokens, model)
         self.forced_tokens.add(usage.forced_tokens, model)
         self.model_calls.add(usage.model_calls, model)
+        self.denoising_steps.add(usage.denoising_steps, model)
+        self.witness_tokens.add(usage.witness_tokens, model)
         self.prefix_hits.add(usage.cached_tokens, model)
         self.generated.observe(usage.completion_tokens, model)
 

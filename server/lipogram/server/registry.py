@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from lipogram.decoding.autoregressive import Autoregressive
+from lipogram.decoding.denoising import Denoiser
 from lipogram.decoding.errors import NoInfilling
 from lipogram.decoding.events import Event
 from lipogram.decoding.fill_in_middle import FillInMiddle
 from lipogram.decoding.job import Job
 from lipogram.decoding.masking import warm_up
-from lipogram.decoding.models.base import CausalModel, Chat
+from lipogram.decoding.models.base import Chat, MaskedModel, Model
 from lipogram.server.errors import ModelNotFound
 from lipogram.server.prompts import ChatTemplate, ScriptTemplate, TurnTemplate
 
@@ -30,7 +32,7 @@ class Served:
     """A model, how it is decoded, and how conversations and documents are put to it."""
 
     name: str
-    model: CausalModel
+    model: Model
     decoder: Decoder
     template: ChatTemplate
     infilling: FillInMiddle | None
@@ -41,11 +43,16 @@ class Served:
         """Whether the vocabulary is the model's, and not what stands for one."""
         return bool(getattr(self.model, "knows_tokens", True))
 
+    @property
+    def fills_masks(self) -> bool:
+        """Whether it fills slots in any order, rather than write from left to right."""
+        return isinstance(self.model, MaskedModel)
+
 
 class Registry:
     """Served models by name; the first is the default, and `aliases` are further names for it."""
 
-    def __init__(self, models: Iterable[CausalModel], aliases: Iterable[str] = ()) -> None:
+    def __init__(self, models: Iterable[Model], aliases: Iterable[str] = ()) -> None:
         self._served = [_serve(model.name, _warmed_up(model)) for model in models]
         if not self._served:
             raise ValueError("expected at least one model")
@@ -69,16 +76,19 @@ class Registry:
         return self._by_name[name]
 
 
-def _serve(name: str, model: CausalModel) -> Served:
-    try:
-        infilling = FillInMiddle(model.vocabulary)
-    except NoInfilling:
-        infilling = None
-    decoder = model if isinstance(model, Decoder) else Autoregressive(model)
+def _serve(name: str, model: Model) -> Served:
+    decoder: Decoder
+    infilling = None
+    if isinstance(model, MaskedModel):
+        decoder = Denoiser(model)
+    else:
+        decoder = model if isinstance(model, Decoder) else Autoregressive(model)
+        with suppress(NoInfilling):
+            infilling = FillInMiddle(model.vocabulary)
     return Served(name, model, decoder, _template(model), infilling, int(time.time()))
 
 
-def _template(model: CausalModel) -> ChatTemplate:
+def _template(model: Model) -> ChatTemplate:
     """The template that the model comes with, or one that fits its vocabulary."""
     chat = getattr(model, "chat", None)
     if chat is None:
@@ -86,7 +96,7 @@ def _template(model: CausalModel) -> ChatTemplate:
     return TurnTemplate(chat.turns, chat.reply) if isinstance(chat, Chat) else ScriptTemplate(chat)
 
 
-def _warmed_up(model: CausalModel) -> CausalModel:
+def _warmed_up(model: Model) -> Model:
     """The model, after masks of its vocabulary were made: no request waits for what that builds."""
     warm_up(model.vocabulary)
     return model

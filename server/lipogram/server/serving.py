@@ -132,6 +132,8 @@ class Counting:
             self._charge(index, event.usage.completion_tokens - self._charged.get(index, 0))
             self._metrics.finished(self._model, event)
             return
+        if not event.text:
+            return
         self._charge(index, 1)  # at least: who leaves before the end has paid for what it saw
         now_s = time.perf_counter()
         if not self._last_s:

@@ -75,6 +75,7 @@ def cached_tokens(model: CausalModel, prefix: tuple[int, ...]) -> int:
     return model.cached_tokens(prefix) if isinstance(model, Remembering) else 0
 
 
+@runtime_checkable
 class MaskedModel(Protocol):
     """A masked-diffusion model: scores every position of a partly filled canvas."""
 
@@ -87,6 +88,17 @@ class MaskedModel(Protocol):
     @property
     def context_tokens(self) -> int: ...
 
-    async def logits(self, canvas: NDArray[np.int64]) -> Logits:
-        """int64[L], `vocabulary.mask_id` where unknown -> float32[L, V]: row j scores slot j."""
+    @property
+    def mask_id(self) -> int:
+        """The id of a slot whose token is not known."""
         ...
+
+    async def logits(self, canvas: NDArray[np.int64]) -> Logits:
+        """int64[L], `mask_id` where unknown -> float32[L, V]: row j scores slot j.
+
+        Raises ContextTooLong, BackendFailed.
+        """
+        ...
+
+
+Model: TypeAlias = CausalModel | MaskedModel

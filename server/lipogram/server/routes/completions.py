@@ -55,7 +55,8 @@ async def create_openai_completion(body: CompletionRequest, request: Request) ->
     served = service.registry.find(body.model)
     plan = await asyncio.to_thread(completions.plan, body, served)
     count = len(plan.prompts) * plan.n
-    writer = CompletionWriter(body.model, count, plan.n, body.logprobs is not None)
+    holes = 0 if plan.job.infill is None else len(plan.job.infill.max_tokens)
+    writer = CompletionWriter(body.model, count, plan.n, body.logprobs is not None, holes)
     chunks = _chunks(service, plan, writer, bool(body.echo), request)
     return await respond(request, body, chunks, writer)
 

@@ -14,7 +14,7 @@ from typing import Protocol
 from fastapi import APIRouter, Request, Response
 
 from lipogram.decoding.events import Event, Finish
-from lipogram.decoding.models.base import Query
+from lipogram.decoding.models.base import MaskedModel, Query
 from lipogram.server import dialects, logs, sse
 from lipogram.server.body import JsonRoute
 from lipogram.server.responding import Chunk, Writer, respond
@@ -106,6 +106,8 @@ async def _read_ahead(service: Service, plan: Plan) -> None:
     """Let the model read a prompt to which nothing is to be written yet."""
     with service.house.admitted():
         model = plan.served.model
+        if isinstance(model, MaskedModel):
+            return  # it keeps nothing of what it has read
         for prompt in plan.prompts:
             ids = (*prompt.tokens, *model.vocabulary.encode(prompt.text))
             await model.logits([Query(ids)])

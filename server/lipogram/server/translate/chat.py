@@ -11,6 +11,7 @@ from lipogram.server.errors import InvalidRequest
 from lipogram.server.prompts import Turn
 from lipogram.server.registry import Served
 from lipogram.server.translate import constraint, tools
+from lipogram.server.translate.denoising import denoising
 from lipogram.server.translate.plan import Plan
 from lipogram.server.translate.sampling import check_length, check_room, sampling, stops
 from lipogram.server.wire import chat as wire
@@ -42,6 +43,7 @@ def plan(request: wire.ChatRequest, served: Served) -> Plan:
         stop=(*stops(request), *served.template.stops),
         top_logprobs=(request.top_logprobs or 0) if request.logprobs else None,
         ignore_eos=bool(request.ignore_eos),
+        denoising=denoising(request.denoising, served, bool(request.stream)),
     )
     return Plan(served, (Prompt(prompt),), request.n or 1, job, rule if rule.sources else None)
 

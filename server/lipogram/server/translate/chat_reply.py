@@ -10,6 +10,7 @@ from lipogram.decoding.events import Chunk, Event, Finish, ScoredToken, Usage
 from lipogram.server.constraints import Call, Constraint
 from lipogram.server.sse import Characters
 from lipogram.server.translate.completion_reply import FINGERPRINT
+from lipogram.server.translate.denoising import canvas
 from lipogram.server.translate.scores import chat_scores, usage
 from lipogram.server.translate.tools import CallReader, Opened, Part, Payload
 from lipogram.server.translate.unconstrained import Dropped, unconstrained
@@ -154,6 +155,9 @@ class ChatWriter:
             is_text = bool(scores and scores.content) and delta.role is None
             chunks.append(self._chunk(index, delta, scores if is_text else None))
             scores = None if is_text else scores
+        if isinstance(event, Chunk) and event.sketch is not None:
+            empty = ChunkChoice(index=index, delta=ChatMessage(), logprobs=None, finish_reason=None)
+            chunks.append(self._with([empty.model_copy(update={"canvas": canvas(event.sketch)})]))
         if choice.reason is not None:
             chunks.append(self._chunk(index, self._last, None, choice.reason))
         return chunks

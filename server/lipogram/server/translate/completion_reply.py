@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from lipogram.decoding.events import Chunk, Event, Finish, FinishReason, ScoredToken, Usage
 from lipogram.server.sse import Characters
+from lipogram.server.translate.denoising import canvas
 from lipogram.server.translate.scores import CompletionScores, usage
 from lipogram.server.translate.unconstrained import Dropped, unconstrained
 from lipogram.server.wire.completions import (
@@ -22,18 +23,28 @@ FINGERPRINT = "lipogram"
 class _Choice:
     """One continuation under way."""
 
-    def __init__(self, index: int, is_scored: bool) -> None:
+    def __init__(self, index: int, is_scored: bool, holes: int) -> None:
         self._index = index
         self._characters = Characters()
         self._scores = CompletionScores() if is_scored else None
+        self._fillings = [b""] * holes
         self.finish: Finish | None = None
 
     def piece(self, event: Event) -> CompletionChoice:
         """What this event adds."""
         if isinstance(event, Chunk):
-            return self.echo(event.text, event.tokens)
+            if event.hole is not None and self._fillings:
+                self._fillings[event.hole] += event.text
+            piece = self.echo(event.text, event.tokens)
+            if event.sketch is None:
+                return piece
+            return piece.model_copy(update={"canvas": canvas(event.sketch)})
         self.finish = event
-        return self._choice(self._characters.end(), (), event.reason)
+        last = self._choice(self._characters.end(), (), event.reason)
+        if not self._fillings:
+            return last
+        texts = [filling.decode(errors="replace") for filling in self._fillings]
+        return last.model_copy(update={"fillings": texts})
 
     def echo(self, data: bytes, tokens: Sequence[ScoredToken]) -> CompletionChoice:
         """A piece of text with its tokens."""
@@ -49,13 +60,14 @@ class _Choice:
 class CompletionWriter:
     """Turns the events of a request's sequences into the chunks of its answer."""
 
-    def __init__(self, model: str, count: int, n: int, is_scored: bool) -> None:
+    def __init__(self, model: str, count: int, n: int, is_scored: bool, holes: int = 0) -> None:
+        """`holes` are those of each text."""
         self._id = f"cmpl-{uuid.uuid4().hex}"
         self._created = int(time.time())
         self._model = model
         self._n = n
         self._is_scored = is_scored
-        self._choices = [_Choice(index, is_scored) for index in range(count)]
+        self._choices = [_Choice(index, is_scored, holes) for index in range(count)]
         self.dropped: Dropped = {}
 
     def echo(self, index: int, data: bytes, tokens: Sequence[ScoredToken]) -> CompletionReply:
@@ -65,7 +77,8 @@ class CompletionWriter:
     def chunk(self, index: int, event: Event) -> CompletionReply | None:
         """The chunk for an event, None if it shows nothing yet."""
         piece = self._choices[index].piece(event)
-        if not piece.text and piece.logprobs is None and piece.finish_reason is None:
+        has_text = bool(piece.text) or piece.logprobs is not None
+        if not has_text and piece.canvas is None and piece.finish_reason is None:
             return None
         if piece.finish_reason is not None and index in self.dropped:
             piece = piece.model_copy(update={"unconstrained": unconstrained(self.dropped[index])})
@@ -125,5 +138,8 @@ def _joined(pieces: Sequence[CompletionChoice]) -> CompletionChoice:
         else None,
         finish_reason=pieces[-1].finish_reason,
     )
-    reason = pieces[-1].unconstrained
-    return joined if reason is None else joined.model_copy(update={"unconstrained": reason})
+    last = pieces[-1]
+    told = {"unconstrained": last.unconstrained, "fillings": last.fillings}
+    return joined.model_copy(
+        update={name: value for name, value in told.items() if value is not None}
+    )

@@ -9,7 +9,7 @@ from lipogram.decoding.fill_in_middle import Prompt
 from lipogram.decoding.job import Job
 from lipogram.server.errors import InvalidRequest
 from lipogram.server.registry import Served
-from lipogram.server.translate import constraint
+from lipogram.server.translate import constraint, denoising
 from lipogram.server.translate.infilling import (
     Document,
     places_of,
@@ -19,6 +19,7 @@ from lipogram.server.translate.infilling import (
 )
 from lipogram.server.translate.plan import Plan
 from lipogram.server.translate.sampling import (
+    DEFAULT_MAX_TOKENS,
     check_count,
     check_length,
     check_room,
@@ -27,8 +28,6 @@ from lipogram.server.translate.sampling import (
     stops,
 )
 from lipogram.server.wire.completions import CompletionRequest
-
-_DEFAULT_MAX_TOKENS = 16
 
 
 def plan(request: CompletionRequest, served: Served) -> Plan:
@@ -40,6 +39,8 @@ def plan(request: CompletionRequest, served: Served) -> Plan:
     if request.best_of not in (None, n):
         raise InvalidRequest("'best_of' other than 'n' is not supported.", param="best_of")
     vocabulary = served.model.vocabulary
+    infill = denoising.infill(request, served)
+    denoising.check_cursor(request, served)
     entries = _entries(request)
     check_count(len(entries), n)
     for entry in entries:
@@ -47,8 +48,8 @@ def plan(request: CompletionRequest, served: Served) -> Plan:
             check_length(entry, served, "prompt")
     check_length(request.suffix or "", served, "suffix")
     prompts = [_prompt(request, entry, served) for entry in entries]
-    max_tokens = _DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens
-    for prompt in prompts:
+    max_tokens = DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens
+    for prompt in prompts if infill is None else ():
         ids = (*prompt.tokens, *vocabulary.encode(prompt.text))
         check_room(ids, max_tokens, served, "prompt")
     if request.stream_options is not None and not request.stream:
@@ -60,6 +61,8 @@ def plan(request: CompletionRequest, served: Served) -> Plan:
         stop=stops(request),
         top_logprobs=request.logprobs,
         ignore_eos=bool(request.ignore_eos),
+        infill=infill,
+        denoising=denoising.denoising(request.denoising, served, bool(request.stream)),
     )
     job = with_cursor(job, request, served, request.suffix)
     if request.echo:

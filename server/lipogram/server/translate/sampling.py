@@ -13,6 +13,8 @@ from lipogram.server.registry import Served
 from lipogram.server.wire import common
 
 MAX_SEQUENCES = 128
+DEFAULT_MAX_TOKENS = 16
+"""Of a completion, and of a hole."""
 
 Number = TypeVar("Number", int, float)
 

@@ -55,7 +55,7 @@ def usage(parts: Sequence[Usage], n: int) -> common.Usage:
     """What a request used; a prompt counts once, however many continuations it got."""
     prompt = sum(part.prompt_tokens for part in parts[::n])
     completion = sum(part.completion_tokens for part in parts)
-    return common.Usage(
+    whole = common.Usage(
         prompt_tokens=prompt,
         completion_tokens=completion,
         total_tokens=prompt + completion,
@@ -63,6 +63,13 @@ def usage(parts: Sequence[Usage], n: int) -> common.Usage:
             cached_tokens=sum(part.cached_tokens for part in parts[::n])
         ),
     )
+    if not any(part.denoising_steps or part.witness_tokens for part in parts):
+        return whole
+    filled = common.FilledTokens(
+        denoising_steps=sum(part.denoising_steps for part in parts),
+        witness_tokens=sum(part.witness_tokens for part in parts),
+    )
+    return whole.model_copy(update={"completion_tokens_details": filled})
 
 
 def _older_top(token: ScoredToken) -> dict[str, float] | None:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from lipogram.server.wire.common import (
     Count,
+    DenoisingOptions,
     JsonOptions,
     LarkOrGbnf,
     Refused,
@@ -141,6 +142,7 @@ class ChatRequest(Sampling):
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     response_format: ResponseFormat | None = None
+    denoising: DenoisingOptions | None = None
     tools: Annotated[list[Tool], Field(fail_fast=True, max_length=128)] | None = None
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None

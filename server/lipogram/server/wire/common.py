@@ -149,6 +149,27 @@ class CursorOptions(Request):
     constraint_fallback: bool | None = None
 
 
+class DenoisingOptions(Request):
+    """How a model that fills masks goes about it: the members of a job's `Denoising`.
+
+    `stream_canvas` sends the whole canvas after each step.
+    """
+
+    steps: Annotated[int, Field(ge=1, le=MAX_COUNT)] | None = None
+    order: Literal["confidence", "entropy", "random"] | None = None
+    block_tokens: Annotated[int, Field(ge=1, le=MAX_COUNT)] | None = None
+    remask: Annotated[float, Field(ge=0, lt=1)] | None = None
+    lengths: Literal["likeliest", "full"] | None = None
+    stream_canvas: bool | None = None
+
+
+class Canvas(Reply):
+    """An output after a step: texts, and numbers of slots that are still masked."""
+
+    step: int
+    pieces: list[str | int]
+
+
 class Unconstrained(Reply):
     """Why a constraint was dropped, as the error would have said it that was not to be."""
 
@@ -159,18 +180,26 @@ class Unconstrained(Reply):
 
 
 class Usage(Reply):
-    """Token counts of a request."""
+    """Token counts of a request; details of slots that were filled, where there were any."""
 
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
     prompt_tokens_details: CachedTokens
+    completion_tokens_details: FilledTokens | None = None
 
 
 class CachedTokens(Reply):
     """How many of the prompt's tokens did not have to be computed again."""
 
     cached_tokens: int
+
+
+class FilledTokens(Reply):
+    """How slots were filled: see `Usage` of the decoding layer."""
+
+    denoising_steps: int
+    witness_tokens: int
 
 
 class Model(Reply):
@@ -193,7 +222,8 @@ class ModelList(Reply):
 class Fault(Reply):
     """What went wrong; a grammar's error also has pointer and keyword, or line and column.
 
-    Where nothing fits between two texts, it has `fitting_bytes`.
+    Where nothing fits between two texts, it has `fitting_bytes`; where holes are too small,
+    `wanted_tokens`: with so many in each there is a filling.
     """
 
     message: str
@@ -205,6 +235,7 @@ class Fault(Reply):
     line: int | None = None
     column: int | None = None
     fitting_bytes: int | None = None
+    wanted_tokens: int | None = None
 
 
 class ErrorReply(Reply):

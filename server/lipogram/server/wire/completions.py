@@ -7,9 +7,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from lipogram.server.wire.common import (
+    MAX_COUNT,
+    Canvas,
     Count,
     CursorOptions,
+    DenoisingOptions,
     Reply,
+    Request,
     Sampling,
     TokenId,
     Unconstrained,
@@ -18,11 +22,22 @@ from lipogram.server.wire.common import (
 
 _FEW = Field(fail_fast=True, min_length=1, max_length=128)
 Tokens = Annotated[list[TokenId], Field(fail_fast=True, min_length=1)]
+HoleTokens = Annotated[int, Field(ge=1, le=MAX_COUNT)]
 Prompts = Annotated[list[str], _FEW] | Annotated[list[Tokens], _FEW]
 
 
+class InfillOptions(Request):
+    """A text with a hole between each two segments, of at most so many tokens; one number for all.
+
+    The rule of the request is that of the whole text.
+    """
+
+    segments: Annotated[list[str], Field(fail_fast=True, min_length=2, max_length=129)]
+    max_tokens: HoleTokens | Annotated[list[HoleTokens], Field(fail_fast=True)] | None = None
+
+
 class CompletionRequest(CursorOptions, Sampling):
-    """Continue each prompt."""
+    """Continue each prompt, or fill in the holes of a text that may have a prompt before it."""
 
     model: str
     prompt: str | Tokens | Prompts | None = None
@@ -30,6 +45,8 @@ class CompletionRequest(CursorOptions, Sampling):
     max_tokens: Count | None = None
     logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     echo: bool | None = None
+    infill: InfillOptions | None = None
+    denoising: DenoisingOptions | None = None
     best_of: Annotated[int, Field(ge=1, le=128)] | None = None
 
 
@@ -43,13 +60,18 @@ class CompletionLogprobs(Reply):
 
 
 class CompletionChoice(Reply):
-    """One continuation, or in a stream a piece of one; `unconstrained` comes with the last."""
+    """One continuation, or in a stream a piece of one; `unconstrained` comes with the last.
+
+    Of a text with holes, `fillings` are the texts in them; in a stream, they come with the last.
+    """
 
     index: int
     text: str
     logprobs: CompletionLogprobs | None
     finish_reason: Literal["stop", "length"] | None
     unconstrained: Unconstrained | None = None
+    fillings: list[str] | None = None
+    canvas: Canvas | None = None
 
 
 class CompletionReply(Reply):

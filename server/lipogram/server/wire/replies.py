@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from lipogram.server.wire.common import Reply, Unconstrained, Usage
+from lipogram.server.wire.common import Canvas, Reply, Unconstrained, Usage
 
 
 class Score(Reply):
@@ -94,6 +94,7 @@ class ChunkChoice(Reply):
     logprobs: ChatLogprobs | None
     finish_reason: FinishReason | None
     unconstrained: Unconstrained | None = None
+    canvas: Canvas | None = None
 
 
 class ChatChunk(Reply):

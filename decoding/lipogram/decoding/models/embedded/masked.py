@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lipogram.decoding.errors import BackendFailed, ContextTooLong
 from lipogram.decoding.models.base import Logits
-from lipogram.decoding.models.embedded.configuration import Configuration
+from lipogram.decoding.models.embedded.configuration import Configuration, UnreadableExport
 from lipogram.decoding.models.embedded.session import open_graph
 from lipogram.decoding.vocabulary import Vocabulary
 
@@ -20,11 +20,16 @@ class EmbeddedMasked:
     """A bidirectional graph `input_ids` int64[B, L] -> `logits` [B, L, V] behind `MaskedModel`."""
 
     def __init__(self, folder: Path, configuration: Configuration, *, threads: int) -> None:
+        """Raises UnreadableExport."""
+        if configuration.mask_id is None:
+            raise UnreadableExport(f"{folder}/config.json: expected mask_id in a masked model's")
+        self.mask_id = configuration.mask_id
         self._session = open_graph(configuration.file, threads)
         self._vocabulary = Vocabulary.from_tokenizer_json(
             folder / "tokenizer.json", eos_ids=configuration.eos_ids, mask_id=configuration.mask_id
         )
         self._configuration = configuration
+        self.chat = configuration.chat
         self._start = np.array(configuration.start_ids, np.int64)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix=configuration.name)
 
@@ -32,11 +37,6 @@ class EmbeddedMasked:
     def name(self) -> str:
         """The model's name."""
         return self._configuration.name
-
-    @property
-    def configuration(self) -> Configuration:
-        """The chat format, and the rest that the folder says."""
-        return self._configuration
 
     @property
     def vocabulary(self) -> Vocabulary:

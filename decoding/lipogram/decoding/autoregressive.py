@@ -66,7 +66,7 @@ class Autoregressive:
                 async for event in events:
                     yield event
             return
-        run = _Run(self.model, job, await opened(self.model, job, rng), rng)
+        run = Run(self.model, job, await opened(self.model, job, rng), rng)
         prompt: tuple[ScoredToken, ...] = ()
         if job.echo_logprobs:
             prompt, calls = await scored_prompt(self.model, run.prompt, job.top_logprobs or 0)
@@ -94,14 +94,14 @@ class Autoregressive:
             yield chunk
         yield run.finish(prompt)
 
-    async def _draft(self, run: _Run) -> tuple[int, ...]:
+    async def _draft(self, run: Run) -> tuple[int, ...]:
         most = run.left - 1
         if self._drafter is None or most < 1:
             return ()
         return tuple(await self._drafter.propose(tuple(run.tokens), most))[:most]
 
 
-class _Run:
+class Run:
     """One generation on its way: what it has, and how it ended (`reason`)."""
 
     def __init__(
@@ -153,11 +153,19 @@ class _Run:
         """Take the next token, from `row` unless only one is allowed; returns what is final."""
         token = self._choose(row)
         if token is None:
-            self.reason = "length"  # complete, and no room for anything more
+            self.close()
             return None
+        self._forced_tokens += self.course.only is not None
+        return self.put(token, row)
+
+    def close(self) -> None:
+        """End: the output is complete, and there is no room for anything more."""
+        self.reason = "length"
+
+    def put(self, token: int, row: Logits | None) -> Chunk | None:
+        """Take an admitted token that was drawn from `row`; returns what is final."""
         self.tokens.append(token)
         self.left -= 1
-        self._forced_tokens += self.course.only is not None
         if self.course.ends(token):
             self.reason = "stop"
             return None

@@ -105,8 +105,8 @@ class Job:
     `max_tokens` bounds the output, None means what the context leaves. `stop` strings end the
     output before the first occurrence; they are looked for in unconstrained output and in
     constrained output only where the text before them is complete. `written` is the masker's rule
-    where it is one text. `top_logprobs` None: no
-    log-probabilities; k: the chosen token's and the k best. `echo_logprobs` scores the prompt too.
+    where it is one text. `top_logprobs` None: no log-probabilities; k: the chosen token's and the
+    k best. `echo_logprobs` scores the prompt too.
 
     With `infill` the output is the whole text of its segments and what fills the holes between
     them, a member of the rule as a whole; `max_tokens`, `suffix` and the members about the cursor

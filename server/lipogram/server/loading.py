@@ -71,10 +71,13 @@ def _opened(model: ModelSettings) -> Model:
 def _check_options(model: ModelSettings, load: Callable[..., Any]) -> None:
     """Options are what the backend's `load` takes by keyword; numbers are above 0."""
     hints = get_type_hints(load)
+    parameters = inspect.signature(load).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return  # it passes them on, and tells itself what is wrong
     known = [
-        name
-        for name, parameter in inspect.signature(load).parameters.items()
-        if parameter.kind is parameter.KEYWORD_ONLY and name != "name"
+        parameter.name
+        for parameter in parameters
+        if parameter.kind is parameter.KEYWORD_ONLY and parameter.name != "name"
     ]
     for option, value in model.options.items():
         if option not in known:

@@ -46,7 +46,7 @@ class Denoiser:
         run = await asyncio.to_thread(_Run, self.model, job)
         for chunk in run.filling.chunks(0):
             yield chunk
-        if job.infill is not None and job.denoising.lengths == "likeliest":
+        if job.denoising.lengths == "likeliest":
             await run.choose_lengths()
         for block in blocks(run.filling.masked(range(len(run.filling.tokens))), job.denoising):
             for step in range(1, block.steps + 1):
@@ -124,9 +124,10 @@ class _Run:
 
         A masked model takes a hole to be as long as it is shown, so it is shown all lengths.
         """
-        for hole in self.filling.holes:
+        for index, hole in enumerate(self.filling.holes):
             tried = []
-            for length in lengths(len(hole)) if len(hole) > 1 else ():
+            has_end = len(hole) > 1 and any(self.filling.segments[index + 1 :])
+            for length in lengths(len(hole)) if has_end else ():
                 rows, places = await self._scored(hole[length:])
                 own = rows[[places[slot] for slot in hole[:length]]]
                 tried.append((sureness(own), length))

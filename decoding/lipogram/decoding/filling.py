@@ -76,7 +76,7 @@ class Filling:
     @property
     def is_spent(self) -> bool:
         """Whether some hole took all the tokens it may."""
-        return any(self.tokens[hole[-1]] >= 0 for hole in self.holes if hole)
+        return any(not hole or self.tokens[hole[-1]] >= 0 for hole in self.holes)
 
     def commit_all(self, pairs: Sequence[tuple[int, int]]) -> set[int]:
         """Fill slots with these tokens as far as the rule allows; the slots that were."""

@@ -51,7 +51,8 @@ class Denoising:
 
     A masked model takes a hole to be as long as it is shown. With `lengths` "likeliest" it is shown
     several, for as many calls more, and the one counts of which it is surest; with "full", only the
-    end of the hole, drawn like a token, makes it shorter. Outputs without holes are "full".
+    end of the hole, drawn like a token, makes it shorter. So it is in any case where nothing stands
+    behind a hole: there models are trained to predict an end.
     """
 
     steps: int | None = None

@@ -3,11 +3,24 @@
 import asyncio
 import random
 from collections.abc import Sequence
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from lipogram.decoding import Forced, Guess, Job, Masker, Ngrams, Place, SmallModel, Vocabulary
+from lipogram.decoding import (
+    Forced,
+    Guess,
+    Job,
+    Masker,
+    Ngrams,
+    Place,
+    Sampling,
+    SmallModel,
+    Vocabulary,
+)
 from lipogram.decoding.course import Constrained, Course, Free
+from lipogram.decoding.drafting.heads import Heads, HeadWeights, UnreadableHeads
 from lipogram.decoding.drafting.ngrams import SuffixAutomaton
 from lipogram.decoding.drafting.pace import Pace
 from lipogram.decoding.models.table import TableModel
@@ -185,3 +198,95 @@ class TestPace:
                 pace.guessed("a", seconds)
                 pace.judged("a", 0.5, is_right)
         assert 5 <= asked < 400
+
+
+class TestHeads:
+    """Random weights: what counts is that states are taken in as they come, and none twice."""
+
+    SHAPE = (len(VOCABULARY), 8)
+
+    def weights(self, folder: Path) -> Path:
+        rng = np.random.default_rng(1)
+        size, width = self.SHAPE
+        shapes = {
+            **{"token": (size, width), "lag": (9, width), "state": (width, width)},
+            **{"head": (size, width), "places.0": (width, width), "places.1": (width, width)},
+            **{f"layers.0.{part}": (width, width) for part in ("query", "out")},
+            **{"layers.0.key": (width, 3 * width), "layers.0.value": (width, 2 * width)},
+            **{"layers.0.up": (16, width), "layers.0.down": (width, 16)},
+        }
+        stored: dict[str, object] = {"heads": 2}
+        for name, shape in shapes.items():
+            stored[f"{name}.int8"] = rng.integers(-127, 128, shape).astype(np.int8)
+            stored[f"{name}.scale"] = np.full((shape[0], 1), 0.01, np.float32)
+        file = folder / "draft_heads.npz"
+        np.savez(file, **stored)  # type: ignore[arg-type]
+        return file
+
+    class Model:
+        """Knows the states of the first tokens, as many as it is told to."""
+
+        known = 0
+
+        def states(self, prefix: tuple[int, ...]) -> np.ndarray:
+            ends = range(1, min(self.known, len(prefix)) + 1)
+            rows = [np.random.default_rng(prefix[:end]).normal(size=8) for end in ends]
+            return np.array(rows, np.float32).reshape(-1, 8)
+
+    def guesses(self, weights: HeadWeights, steps: Sequence[int]) -> list[list[Guess]]:
+        """What is guessed after more and more of a text, and a draft at the end."""
+        model = self.Model()
+        reading = Heads(model, weights).open(Job((), sampling=Sampling(temperature=0)), ())
+        text = b"the quick brown fox"
+        found = []
+        for count in steps:
+            model.known = count - 1
+            place = Place(list(text[:count]), list(text[count : count + 3]), FREE, 0.5)
+            found.append(asyncio.run(reading.propose(place, 8)))
+        return found
+
+    def test_states_that_come_bit_by_bit_are_those_that_come_at_once(self, tmp_path: Path) -> None:
+        weights = HeadWeights.read(self.weights(tmp_path), len(VOCABULARY))
+        *_, last = self.guesses(weights, [2, 3, 7, 8, 15])
+        [whole] = self.guesses(weights, [15])
+        assert len(last) == 1
+        assert last[0].token == whole[0].token
+        assert last[0].confidence == pytest.approx(whole[0].confidence, rel=1e-4)
+        [other] = self.guesses(weights, [12])
+        assert other[0].confidence != pytest.approx(whole[0].confidence, rel=1e-4)
+
+    def test_without_states_or_far_from_them_nothing_is_guessed(self, tmp_path: Path) -> None:
+        weights = HeadWeights.read(self.weights(tmp_path), len(VOCABULARY))
+        assert self.guesses(weights, [1]) == [[]]
+        model = self.Model()
+        reading = Heads(model, weights).open(Job(()), ())
+        for known, count in ((4, 1), (3, 0)):
+            model.known = known
+            place = Place(list(range(20)), (), FREE, 0.5)
+            assert len(asyncio.run(reading.propose(place, 8))) == count
+            reading = Heads(model, weights).open(Job(()), ())
+
+    def test_guesses_are_drawn_under_the_rule(self, tmp_path: Path) -> None:
+        weights = HeadWeights.read(self.weights(tmp_path), len(VOCABULARY))
+        masker = Masker(compile(ir.Grammar({"s": ir.one_of("xyz")}, "s")), VOCABULARY)
+        model = self.Model()
+        model.known = 2
+        drawn = set()
+        for number in range(20):
+            reading = Heads(model, weights).open(Job((), masker), ())
+            place = Place([1, 2, 3], (), Constrained(masker, 3, False), number / 20)
+            drawn |= {guess.token for guess in asyncio.run(reading.propose(place, 8))}
+        assert drawn <= set(b"xyz")
+        assert len(drawn) > 1
+
+    @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 nonsense", None])
+    def test_a_file_that_is_none_is_refused(self, tmp_path: Path, content: bytes | None) -> None:
+        file = tmp_path / "draft_heads.npz"
+        if content is None:
+            np.savez(file, heads=2)
+        else:
+            file.write_bytes(content)
+        with pytest.raises(UnreadableHeads, match="expected draft heads"):
+            HeadWeights.read(file, len(VOCABULARY))
+        with pytest.raises(UnreadableHeads, match="260 tokens where the model has 99"):
+            HeadWeights.read(self.weights(tmp_path), 99)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,6 +54,7 @@ class Drafts:
         self.pace = chain.pace
         self._opened = opened
         self._draft: list[_Drafted] = []
+        self._copy = np.random.default_rng(0)
         self.drafted_tokens = 0
         self.accepted_tokens = 0
 
@@ -64,7 +64,9 @@ class Drafts:
         """At most `most` tokens that may follow; the rule allows them. `rng` stays as it is."""
         most = min(most, self._chain.most_tokens)
         self._draft = []
-        chances = copy.deepcopy(rng).random(most).tolist()
+        if not self._opened:
+            return ()
+        chances = self._chances(rng, most)
         chance = 1.0
         try:
             while len(self._draft) < most and not course.is_over:
@@ -89,6 +91,12 @@ class Drafts:
         self.drafted_tokens += self._drawn()
         sent = self._tokens()
         return sent[:-1] if sent and course.is_over else sent
+
+    def _chances(self, rng: np.random.Generator, count: int) -> list[float]:
+        """The numbers that the generator will give next."""
+        self._copy.bit_generator.state = rng.bit_generator.state
+        chances: list[float] = self._copy.random(count).tolist()
+        return chances
 
     def _tokens(self) -> tuple[int, ...]:
         return tuple(each.token for each in self._draft)

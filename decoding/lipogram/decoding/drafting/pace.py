@@ -7,12 +7,16 @@ good, and a drafter that does not pay is not asked, but for a try now and then.
 
 from __future__ import annotations
 
+from collections import deque
+from statistics import median
 from typing import Final
 
 _BUCKETS: Final = 10  # of confidence
 _EXPECTED: Final = 0.75  # of a drafter nothing is known of
 _PRIOR: Final = 4.0  # tries that a drafter's own confidence weighs as much as
 _MEMORY: Final = 256.0  # tries, after which older ones fade
+_RECENT: Final = 9  # guesses whose cost is remembered
+_SKIPPED: Final = 200  # places, after which what a drafter costs is found out anew
 _FADE_PASSES: Final = 0.98
 _FADE_SKIPPED: Final = 0.999
 _WIDTH_SHARE: Final = 0.08  # of a pass, that one more position takes until it is measured
@@ -37,6 +41,25 @@ class _Rate:
     def fade(self, factor: float) -> None:
         self._right *= factor
         self._tries *= factor
+
+
+class _Cost:
+    """Seconds that a guess usually takes: the median of the last ones, whatever the first took."""
+
+    def __init__(self) -> None:
+        self._recent: deque[float] = deque(maxlen=_RECENT)
+        self._skipped = 0
+
+    def seconds(self) -> float:
+        return median(self._recent) if len(self._recent) > _RECENT // 2 else 0.0
+
+    def learn(self, seconds: float) -> None:
+        self._recent.append(seconds)
+
+    def skip(self) -> None:
+        self._skipped += 1
+        if self._skipped % _SKIPPED == 0:
+            self._recent.clear()
 
 
 class _PassTime:
@@ -71,7 +94,7 @@ class Pace:
     def __init__(self) -> None:
         self._rates: dict[tuple[str, int], _Rate] = {}
         self._whole: dict[str, _Rate] = {}
-        self._guess_s: dict[str, float] = {}
+        self._cost: dict[str, _Cost] = {}
         self._pass = _PassTime()
 
     def rate(self, name: str, confidence: float) -> float:
@@ -88,10 +111,11 @@ class Pace:
         """Whether to ask a drafter for a guess that counts with this chance."""
         whole_s, width_s = self._pass.line()
         rate = self._whole.setdefault(name, _Rate(_EXPECTED))
-        needed = (width_s + self._guess_s.get(name, 0.0)) / whole_s
+        cost = self._cost.setdefault(name, _Cost())
+        needed = (width_s + cost.seconds()) / whole_s
         if rate.value() <= needed:
             rate.fade(_FADE_SKIPPED)
-            self._guess_s[name] = _FADE_SKIPPED * self._guess_s.get(name, 0.0)
+            cost.skip()
         return chance * rate.value() > needed
 
     def takes(self, chance: float) -> bool:
@@ -112,7 +136,7 @@ class Pace:
 
     def guessed(self, name: str, seconds: float) -> None:
         """Asking a drafter took so long, for each guess that it made."""
-        self._guess_s[name] = 0.9 * self._guess_s.get(name, 0.0) + 0.1 * seconds
+        self._cost.setdefault(name, _Cost()).learn(seconds)
 
     def passed(self, width: int, seconds: float) -> None:
         """A pass of the model over this many positions took so long."""

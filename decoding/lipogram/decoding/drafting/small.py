@@ -60,11 +60,11 @@ class _Same:
 def drawn(row: Logits, place: Place, law: Sampling) -> Guess:
     """The token that the place's number draws from a row of scores, under the rule."""
     scores = sampling.adjusted(row, law, None)
-    left = sampling.candidates(scores, place.course.allowed, law)
-    token = left.draw(place.chance)
-    kept = scores[place.course.allowed]
-    best = kept.max()
-    return Guess(token, float(np.exp(scores[token] - best) / np.exp(kept - best).sum()))
+    allowed = place.course.allowed
+    token = sampling.candidates(scores, allowed, law).draw(place.chance)
+    weights = np.exp(scores[allowed] - scores[allowed].max())
+    share = np.exp(scores[token] - scores[allowed].max()) / weights.sum()
+    return Guess(token, float(share))
 
 
 class _Other:

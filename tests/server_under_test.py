@@ -17,7 +17,7 @@ import numpy as np
 import uvicorn
 from numpy.typing import NDArray
 
-from lipogram.decoding.models.base import Logits, Model
+from lipogram.decoding.models.base import Logits, Model, Query
 from lipogram.decoding.models.table import MaskedTableModel, TableModel
 from lipogram.decoding.vocabulary import Vocabulary
 from lipogram.server.app import build_app
@@ -92,8 +92,8 @@ class SlowModel:
         self.asked = 0
         self.running = 0
 
-    async def logits(self, queries: Sequence[object]) -> list[np.ndarray]:
-        """One row a query, after a while."""
+    async def logits(self, queries: Sequence[Query]) -> list[np.ndarray]:
+        """The same row everywhere, after a while."""
         self.asked += 1
         self.running += 1
         try:
@@ -101,7 +101,7 @@ class SlowModel:
         finally:
             self.running -= 1
         row = np.where(self.vocabulary.has_text, 0, -100).astype(np.float32)
-        return [row[None] for _ in queries]
+        return [np.tile(row, (1 + len(query.draft), 1)) for query in queries]
 
 
 class SlowMasks:

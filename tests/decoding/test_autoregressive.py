@@ -13,11 +13,14 @@ from lipogram.decoding import (
     Autoregressive,
     BackendFailed,
     BudgetTooSmall,
+    Chain,
     Chunk,
     ContextTooLong,
     DeadEnd,
+    Guess,
     Job,
     Masker,
+    Place,
     Sampling,
     Vocabulary,
 )
@@ -396,11 +399,17 @@ def test_unusable_scores_are_the_backends_fault(bad: float, rule: Masker | None)
 class Oracle:
     """Drafts what the model is going to say."""
 
+    name = "oracle"
+
     def __init__(self, script: Callable[[int], int]) -> None:
         self.script = script
 
-    async def propose(self, tokens: Sequence[int], most: int) -> Sequence[int]:
-        return [self.script(len(tokens) + index) for index in range(10)]
+    def open(self, job: Job, prompt: Sequence[int]) -> "Oracle":
+        return self
+
+    async def propose(self, place: Place, most: int) -> Sequence[Guess]:
+        start = len(place.tokens) + len(place.draft)
+        return [Guess(self.script(start + index), 1.0) for index in range(most)]
 
 
 def test_good_drafts_save_calls() -> None:
@@ -415,11 +424,14 @@ def test_good_drafts_save_calls() -> None:
 
     model.logits = counting  # type: ignore[method-assign]
     script = (*PROMPT, *text, *(EOS,) * 20)
-    drafter = Oracle(lambda at: script[at])
-    result = run(Autoregressive(model, drafter), Job(PROMPT, sampling=GREEDY, max_tokens=8))
+    chain = Chain(Oracle(lambda at: script[at]))
+    one = Job(PROMPT, sampling=GREEDY, max_tokens=8, drafters=chain)
+    result = run(Autoregressive(model), one)
     assert result.text == text
     assert calls == [7]
-    assert result.finish.usage.model_calls == 8
+    usage = result.finish.usage
+    assert (usage.model_calls, usage.model_passes) == (8, 1)
+    assert (usage.drafted_tokens, usage.accepted_tokens) == (7, 7)
 
 
 def test_a_branch_that_is_never_affordable_is_not_taken() -> None:

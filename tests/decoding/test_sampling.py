@@ -162,16 +162,9 @@ class TestDraws:
         assert counts[1] / 4000 == pytest.approx(0.3 / 0.35, abs=0.02)
 
     def test_a_draw_takes_the_weights_shares(self) -> None:
-        class Fixed:
-            def __init__(self, number: float) -> None:
-                self.number = number
-
-            def random(self) -> float:
-                return self.number
-
         found = Candidates(np.array([3, 5, 9]), np.array([1.0, 2.0, 1.0]))
         for number, expected in [(0, 3), (0.2499, 3), (0.25, 5), (0.75, 9), (1 - 2**-53, 9)]:
-            assert found.draw(Fixed(number)) == expected  # type: ignore[arg-type]
+            assert found.draw(number) == expected
 
 
 class TestScored:

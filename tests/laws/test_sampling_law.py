@@ -5,7 +5,6 @@ expressions for judges. Of the engine it takes only which shortest completion is
 """
 
 import math
-import random
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -284,30 +283,3 @@ def test_no_seed_means_chance() -> None:
     model = TableModel.random(OPEN.vocabulary, 5)
     texts = {run(Autoregressive(model), job(None, Sampling(), 20)).text for _ in range(5)}
     assert len(texts) > 1
-
-
-class Guess:
-    """Drafts any tokens, allowed or not."""
-
-    def __init__(self, seed: int, size: int) -> None:
-        self.rng, self.size = random.Random(seed), size
-        self.drafted = 0
-
-    async def propose(self, tokens: Sequence[int], most: int) -> Sequence[int]:
-        draft = [self.rng.randrange(self.size) for _ in range(min(most, self.rng.randint(0, 4)))]
-        self.drafted += len(draft)
-        return draft
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_drafts_change_no_output(name: str) -> None:
-    case = CASES[name]
-    model = TableModel.random(case.vocabulary, 7)
-    guess = Guess(0, len(case.vocabulary))
-    for masker in (case.masker(), None):
-        for seed in cases(40):
-            one = job(masker, Sampling(seed=seed), 8)
-            plain, drafted = run(Autoregressive(model), one), run(Autoregressive(model, guess), one)
-            assert plain.text == drafted.text
-            assert plain.finish.reason == drafted.finish.reason
-    assert guess.drafted > 20

@@ -92,7 +92,6 @@ CHAT_CASES: list[tuple[str, dict[str, Any], int, str | None]] = [
     ("store", {"store": True}, 400, "store"),
     ("audio", {"modalities": ["text", "audio"]}, 400, "modalities[1]"),
     ("functions", {"functions": [{"name": "f"}]}, 400, "functions"),
-    ("prediction", {"prediction": {"type": "content", "content": "x"}}, 400, "prediction"),
     ("unknown format", {"response_format": {"type": "xml"}}, 400, "response_format"),
     (
         "format without a name",

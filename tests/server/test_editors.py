@@ -257,15 +257,12 @@ class Copier:
         """Bytes of the text, by how many follow the last sentinel."""
         rows = []
         for query in queries:
-            tokens = query.prefix
-            behind = (
-                len(tokens)
-                - 1
-                - max(place for place, token in enumerate(tokens) if token == self._middle)
-            )
-            row = np.full((1, len(self.vocabulary)), -50, np.float32)
-            row[0, self._text[behind] if behind < len(self._text) else ord("~")] = 50
-            rows.append(row)
+            places = [place for place, token in enumerate(query.prefix) if token == self._middle]
+            behind = len(query.prefix) - 1 - max(places)
+            scores = np.full((1 + len(query.draft), len(self.vocabulary)), -50, np.float32)
+            for place, row in enumerate(scores, behind):
+                row[self._text[place] if place < len(self._text) else ord("~")] = 50
+            rows.append(scores)
         return rows
 
 
@@ -276,9 +273,8 @@ def test_what_is_behind_the_cursor_is_not_written_again() -> None:
 
         def ask(**extra: object) -> Any:
             body = {"model": "copier", **parts, **extra}
-            return reply(httpx.post(f"{address}/v1/completions", json=body, timeout=60))["choices"][
-                0
-            ]
+            answer = httpx.post(f"{address}/v1/completions", json=body, timeout=60)
+            return reply(answer)["choices"][0]
 
         assert (ask()["text"], ask()["finish_reason"]) == ("value", "stop")
         assert ask(repeat_suffix=True)["text"].startswith(text.decode())

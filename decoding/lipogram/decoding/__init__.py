@@ -1,11 +1,16 @@
 """Decoding knows tokens and scores: jobs in, events out, whatever the model and the rule."""
 
-from lipogram.decoding.autoregressive import Autoregressive, Drafter
+from lipogram.decoding.autoregressive import Autoregressive
 from lipogram.decoding.bytes.heads import Cover
 from lipogram.decoding.bytes.model import ByteModel
 from lipogram.decoding.bytes.states import ByteState, laws
 from lipogram.decoding.canvas import Canvas, Hole
 from lipogram.decoding.denoising import Denoiser
+from lipogram.decoding.drafting.base import Drafter, Guess, Place
+from lipogram.decoding.drafting.chain import Chain
+from lipogram.decoding.drafting.forced import Forced
+from lipogram.decoding.drafting.ngrams import Ngrams
+from lipogram.decoding.drafting.small import SmallModel
 from lipogram.decoding.errors import (
     BackendFailed,
     BudgetTooSmall,
@@ -31,6 +36,7 @@ __all__ = [
     "ByteModel",
     "ByteState",
     "Canvas",
+    "Chain",
     "Chunk",
     "ContextTooLong",
     "Cover",
@@ -42,13 +48,18 @@ __all__ = [
     "Event",
     "Finish",
     "FinishReason",
+    "Forced",
+    "Guess",
     "Hole",
     "HolesTooSmall",
     "Infill",
     "Job",
     "Masker",
+    "Ngrams",
+    "Place",
     "Sampling",
     "ScoredToken",
+    "SmallModel",
     "TokenRejected",
     "Unfillable",
     "Unspellable",

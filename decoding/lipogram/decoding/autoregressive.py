@@ -9,10 +9,11 @@ only if it is the one that is drawn. Plain decoding is drafts of length 0.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Sequence
+import time
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from itertools import islice
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 
@@ -29,24 +30,11 @@ from lipogram.decoding.output import Output
 MOST_DRAWS: Final = 64
 
 
-class Drafter(Protocol):
-    """Guesses what comes next, for the model to check; good guesses save model calls."""
-
-    async def propose(self, tokens: Sequence[int], most: int) -> Sequence[int]:
-        """At most `most` tokens (maybe none) to follow the prompt and output so far."""
-        ...
-
-
 class Autoregressive:
-    """Generates with a causal model, token by token.
+    """Generates with a causal model, token by token, or by drafts of several."""
 
-    A `drafter` changes how many model calls an output takes, never its law nor, under a seed,
-    its text.
-    """
-
-    def __init__(self, model: CausalModel, drafter: Drafter | None = None) -> None:
+    def __init__(self, model: CausalModel) -> None:
         self.model = model
-        self._drafter = drafter
 
     async def generate(self, job: Job) -> AsyncGenerator[Event, None]:
         """Chunks as soon as they are final, then one Finish; closing it cancels within a step.
@@ -81,7 +69,7 @@ class Autoregressive:
                 if chunk is not None:
                     yield chunk
                 continue
-            draft = await self._draft(run)
+            draft = await run.draft()
             rows = await run.ask(Query(tuple(run.tokens), draft))
             for row, drafted in zip(rows, (*draft, None), strict=True):
                 chunk = run.take(row)
@@ -89,16 +77,11 @@ class Autoregressive:
                     yield chunk
                 if run.reason is not None or run.tokens[-1] != drafted:
                     break
+            run.judge()
         chunk = run.rest()
         if chunk is not None:
             yield chunk
         yield run.finish(prompt)
-
-    async def _draft(self, run: Run) -> tuple[int, ...]:
-        most = run.left - 1
-        if self._drafter is None or most < 1:
-            return ()
-        return tuple(await self._drafter.propose(tuple(run.tokens), most))[:most]
 
 
 class Run:
@@ -124,17 +107,37 @@ class Run:
         self._repetitions = sampling.Repetitions.wanted(
             job.sampling, len(model.vocabulary), opening.tokens
         )
+        self._drafts = None if job.drafters is None else job.drafters.open(job, opening.tokens)
+        self._read = 0  # tokens that the model has been given
         self._forced_tokens = 0
         self.model_calls = opening.model_calls
+        self._model_passes = 0
         self.reason: FinishReason | None = None
         if opening.lead is None:
             self._check_end()
 
+    async def draft(self) -> tuple[int, ...]:
+        """What may come next, for the model to check."""
+        if self._drafts is None or self.left < 2:
+            return ()
+        return await self._drafts.draft(self.tokens, self.course, self._rng, self.left - 1)
+
     async def ask(self, query: Query) -> Logits:
         """Rows of scores for the query's prefix and each step of its draft."""
         self.model_calls += 1 + len(query.draft)
+        self._model_passes += 1
+        width, is_first = len(query.prefix) - self._read + len(query.draft), not self._read
+        self._read = len(query.prefix)
+        started_s = time.perf_counter()
         [rows] = await self._model.logits([query])
+        if self._drafts is not None and not is_first:
+            self._drafts.pace.passed(width, time.perf_counter() - started_s)
         return rows
+
+    def judge(self) -> None:
+        """Tell the drafters which of their guesses were right."""
+        if self._drafts is not None:
+            self._drafts.judge(self.tokens[self._read :])
 
     def lead(self) -> Chunk | None:
         """Take the token that began in the prompt, if one did; returns what is final."""
@@ -180,7 +183,7 @@ class Run:
             scores = sampling.adjusted(row, self._job.sampling, self._repetitions)
             drawn = sampling.draws(scores, self.course.allowed, self._job.sampling, self._rng)
         for token in islice(drawn, MOST_DRAWS):
-            if self.course.admits(token):
+            if self.course.after(token) is not None:
                 return token
         return self.course.closing()
 
@@ -190,7 +193,9 @@ class Run:
         chunk = self._output.push(text, self._scored(token, row), may_end)
         if self._repetitions is not None:
             self._repetitions.add(token)
-        self.course.advance(token)
+        after = self.course.after(token)
+        assert after is not None  # it was chosen for that
+        self.course = after
         self._check_end()
         return chunk
 
@@ -223,5 +228,8 @@ class Run:
             forced_tokens=self._forced_tokens,
             model_calls=self.model_calls,
             cached_tokens=self._opening.cached_tokens,
+            model_passes=self._model_passes,
+            drafted_tokens=0 if self._drafts is None else self._drafts.drafted_tokens,
+            accepted_tokens=0 if self._drafts is None else self._drafts.accepted_tokens,
         )
         return Finish(self.reason, usage, self._output.stopped, prompt)

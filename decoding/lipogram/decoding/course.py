@@ -23,7 +23,15 @@ from lipogram.grammars import State
 
 
 class Course(Protocol):
-    """Where an output stands. Tokens that end a text are not walked: they end the course."""
+    """Where an output stands: immutable, so that drafts run ahead and are taken back for nothing.
+
+    Tokens that end a text are not walked: they end the course.
+    """
+
+    @property
+    def state(self) -> State | None:
+        """The automaton's state; None where there is no rule."""
+        ...
 
     @property
     def allowed(self) -> Allowed:
@@ -40,8 +48,11 @@ class Course(Protocol):
         """The one token that the rule allows, if it is but one."""
         ...
 
-    def admits(self, token: int) -> bool:
-        """Whether the output can still be closed after an allowed token."""
+    def after(self, token: int) -> Course | None:
+        """The course one token further; None for a token after which the output cannot be closed.
+
+        Any token may be asked for; one that ends the text leaves the output where it stands.
+        """
         ...
 
     def closing(self) -> int | None:
@@ -56,8 +67,8 @@ class Course(Protocol):
         """Whether an allowed token ends the text, and is none that the rule itself has here."""
         ...
 
-    def advance(self, token: int) -> None:
-        """Take an admitted token that does not end the text."""
+    def forced(self) -> bytes:
+        """The bytes with which every output goes on."""
         ...
 
 
@@ -66,6 +77,7 @@ class Free:
 
     is_over = False
     only = None
+    state = None
 
     def __init__(
         self, vocabulary: Vocabulary, ignore_eos: bool, ends: frozenset[int] = frozenset()
@@ -76,9 +88,9 @@ class Free:
         allowed[list(self._ends)] = not ignore_eos
         self.allowed = allowed
 
-    def admits(self, token: int) -> bool:
-        """Always: a free text may end anywhere."""
-        return True
+    def after(self, token: int) -> Free | None:
+        """Itself: a free text may end anywhere."""
+        return self if self.allowed[token] else None
 
     def closing(self) -> int | None:
         """Nothing: a free text is complete."""
@@ -92,16 +104,27 @@ class Free:
         """End-of-sequence does."""
         return token in self._ends
 
-    def advance(self, token: int) -> None:
-        """Nothing to keep."""
+    def forced(self) -> bytes:
+        """Nothing."""
+        return b""
 
 
 @dataclass(frozen=True, slots=True)
-class _Stand:
-    """A state of the automaton, and the plan from there; None: a shortest completion fits."""
+class _Rule:
+    """What all courses of one output share."""
 
-    state: State
-    plan: tuple[int, ...] | None
+    masker: Masker
+    ignore_eos: bool
+    ends: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a course allows, found out when first asked for."""
+
+    allowed: Allowed
+    is_over: bool
+    only: int | None
 
 
 class Constrained:
@@ -120,91 +143,103 @@ class Constrained:
         `state` is where the output stands already, None: at its start. `ignore_eos` ends the text
         only where nothing else is allowed. Tokens of `ends` end it where end-of-sequence may.
         """
-        self._masker = masker
-        self._automaton = masker.automaton
-        self._vocabulary = masker.vocabulary
-        self._ignore_eos = ignore_eos
-        self._ends = ends.union(self._vocabulary.eos_ids)
-        self._left = budget
-        self._stand = _Stand(masker.start() if state is None else state, None)
-        self._after: dict[int, _Stand] = {}
-        if not fits(masker, self._stand.state, budget):
+        rule = _Rule(masker, ignore_eos, ends.union(masker.vocabulary.eos_ids))
+        self._stand(rule, masker.start() if state is None else state, budget, None)
+        if not fits(masker, self.state, budget):
             raise BudgetTooSmall(
-                f"the shortest text of the language takes {len(self._plan())} tokens,"
+                f"the shortest text of the language takes {len(self._planned())} tokens,"
                 f" but there are {budget} to spend"
             )
-        self._look()
 
-    def _look(self) -> None:
+    def _stand(
+        self, rule: _Rule, state: State, left: int, plan: tuple[int, ...] | None
+    ) -> Constrained:
+        """Stand in a state with tokens `left`; `plan` None: a shortest completion fits."""
+        self._rule, self.state, self._left, self._plan = rule, state, left, plan
+        self._after: dict[int, Constrained | None] = {}
+        self._found: _Look | None = None
+        return self
+
+    @property
+    def allowed(self) -> Allowed:
+        """See Course.allowed."""
+        return self._look().allowed
+
+    @property
+    def is_over(self) -> bool:
+        """See Course.is_over."""
+        return self._look().is_over
+
+    @property
+    def only(self) -> int | None:
+        """See Course.only."""
+        return self._look().only
+
+    def _look(self) -> _Look:
         """Find out what is allowed where the output stands."""
-        self._after.clear()
-        vocabulary = self._vocabulary
-        allowed = unpack(self._masker.mask(self._stand.state), len(vocabulary))
-        if self._masker.is_complete(self._stand.state):
-            allowed[list(self._ends)] = True
-        ends = [id for id in self._ends if allowed[id] and self.ends(id)]
+        if self._found is not None:
+            return self._found
+        masker, rule = self._rule.masker, self._rule
+        allowed = unpack(masker.mask(self.state), len(masker.vocabulary))
+        if masker.is_complete(self.state):
+            allowed[list(rule.ends)] = True
+        ends = [id for id in rule.ends if allowed[id] and self.ends(id)]
         texts = np.count_nonzero(allowed) - len(ends)
-        if self._ignore_eos and texts:
+        if rule.ignore_eos and texts:
             allowed[ends] = False
             ends = []
-        self.allowed = allowed
-        self.is_over = texts == 0
-        self.only = int(allowed.argmax()) if texts == 1 and not ends else None
+        only = int(allowed.argmax()) if texts == 1 and not ends else None
+        self._found = _Look(allowed, texts == 0, only)
+        return self._found
 
-    def admits(self, token: int) -> bool:
-        """See Course.admits. Cost: the token's bytes; near the budget, the plan's too."""
-        return self._stand_after(token) is not None
+    def after(self, token: int) -> Constrained | None:
+        """See Course.after. Cost: the token's bytes; near the budget, the plan's too."""
+        if token not in self._after:
+            self._after[token] = self._stepped(token)
+        return self._after[token]
 
-    def _stand_after(self, token: int) -> _Stand | None:
-        if token in self._after:
-            return self._after[token]
-        state = self._masker.walk(self._stand.state, token)
-        if state is None and token in self._ends and self._masker.is_complete(self._stand.state):
-            state = self._stand.state
+    def _stepped(self, token: int) -> Constrained | None:
+        masker = self._rule.masker
+        state = masker.walk(self.state, token)
+        if state is None and token in self._rule.ends and masker.is_complete(self.state):
+            state = self.state
         if state is None:
             return None
         plan = None
-        if not fits(self._masker, state, self._left - 1):
-            if (token,) != self._plan()[:1]:
+        if not fits(masker, state, self._left - 1):
+            if (token,) != self._planned()[:1]:
                 return None
-            plan = self._plan()[1:]
-        self._after[token] = _Stand(state, plan)
-        return self._after[token]
+            plan = self._planned()[1:]
+        return object.__new__(Constrained)._stand(self._rule, state, self._left - 1, plan)
 
-    def _plan(self) -> tuple[int, ...]:
-        stand = self._stand
-        if stand.plan is None:
-            plan = closing(self._masker, stand.state)
-            if plan is None:
+    def _planned(self) -> tuple[int, ...]:
+        if self._plan is None:
+            self._plan = closing(self._rule.masker, self.state)
+            if self._plan is None:
                 raise DeadEnd("no text of the language was found that the vocabulary can spell")
-            self._stand = _Stand(stand.state, plan)
-            return plan
-        return stand.plan
+        return self._plan
 
     def closing(self) -> int | None:
         """See Course.closing."""
-        plan = self._plan()
+        plan = self._planned()
         return plan[0] if plan else None
 
     def may_end(self, token: int) -> list[bool] | None:
         """See Course.may_end."""
-        state: State | None = self._stand.state
+        automaton = self._rule.masker.automaton
+        state: State | None = self.state
         complete = []
-        for byte in self._vocabulary.tokens[token]:
+        for byte in self._rule.masker.vocabulary.tokens[token]:
             assert state is not None  # the token is allowed
-            complete.append(self._automaton.is_complete(state))
-            state = self._automaton.step(state, byte)
+            complete.append(automaton.is_complete(state))
+            state = automaton.step(state, byte)
         return complete
 
     def ends(self, token: int) -> bool:
         """See Course.ends."""
-        return token in self._ends and self._masker.walk(self._stand.state, token) is None
+        is_end = token in self._rule.ends
+        return is_end and self._rule.masker.walk(self.state, token) is None
 
-    def advance(self, token: int) -> None:
-        """See Course.advance."""
-        stand = self._stand_after(token)
-        if stand is None:
-            raise ValueError(f"token {token} is not admitted here")
-        self._stand = stand
-        self._left -= 1
-        self._look()
+    def forced(self) -> bytes:
+        """See Course.forced."""
+        return self._rule.masker.automaton.forced(self.state)

@@ -55,6 +55,9 @@ class Usage:
     model had read for others before. `denoising_steps` are the calls in which a masked model scored
     all of its slots; `witness_tokens` were taken from a known filling, because the model gave no
     chance to any token that could stand there.
+    `model_passes` counts the times it was asked after the
+    prompt, `drafted_tokens` the guesses that it was given to check, and `accepted_tokens` those
+    that it would have made itself.
     """
 
     prompt_tokens: int
@@ -64,6 +67,9 @@ class Usage:
     cached_tokens: int = 0
     denoising_steps: int = 0
     witness_tokens: int = 0
+    model_passes: int = 0
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0
 
 
 FinishReason: TypeAlias = Literal["stop", "length"]

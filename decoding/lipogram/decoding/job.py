@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from lipogram.decoding.masking import Masker
+
+if TYPE_CHECKING:
+    from lipogram.decoding.drafting.chain import Chain
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,9 @@ class Job:
     With `infill` the output is the whole text of its segments and what fills the holes between
     them, a member of the rule as a whole; `max_tokens`, `suffix` and the members about the cursor
     do not count. `denoising` is for masked models alone.
+
+    `drafters` guess ahead of the model, and `prediction` is a text that the output may repeat:
+    both change what an output costs, and neither its law nor, under a seed, the output.
     """
 
     prompt: tuple[int, ...]
@@ -132,3 +138,5 @@ class Job:
     written: Written | None = None
     infill: Infill | None = None
     denoising: Denoising = field(default_factory=Denoising)
+    drafters: Chain | None = None
+    prediction: bytes = b""

@@ -89,10 +89,10 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def draw(self, rng: np.random.Generator) -> int:
-        """One token in proportion to its weight, from one uniform number."""
+    def draw(self, chance: float) -> int:
+        """One token in proportion to its weight, for a number that is uniform in [0, 1)."""
         cumulative = np.cumsum(self.weights)
-        index = np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right")
+        index = np.searchsorted(cumulative, chance * cumulative[-1], side="right")
         return int(self.ids[min(int(index), len(self.ids) - 1)])
 
     def without(self, token: int) -> Candidates:
@@ -137,7 +137,7 @@ def draws(
         left = candidates(scores, allowed, sampling)
         kept = left.ids
         while len(left):
-            token = left.draw(rng)
+            token = left.draw(rng.random())
             yield token
             left = left.without(token)
         allowed = allowed & (scores > -np.inf)

@@ -15,6 +15,7 @@ from lipogram.grammars.errors import Error
 from lipogram.server import errors
 from lipogram.server.access import Access, KeyRing, refusal
 from lipogram.server.document import DocumentedApp
+from lipogram.server.drafting import Draft
 from lipogram.server.logs import RequestLog
 from lipogram.server.metrics import Metrics
 from lipogram.server.registry import Registry
@@ -29,7 +30,7 @@ from lipogram.server.routes import (
     tokens,
 )
 from lipogram.server.serving import ClientGone, Service
-from lipogram.server.settings import Settings
+from lipogram.server.settings import Settings, SettingsError
 from lipogram.server.tracing import Traces, provider
 from lipogram.server.validation import invalid
 
@@ -38,7 +39,7 @@ _CLIENT_GONE = 499
 
 def build_app(settings: Settings, served: Sequence[Model]) -> FastAPI:
     """The application that serves these models, the first by default."""
-    service = Service(settings, Registry(served, settings.served_names))
+    service = Service(settings, _registry(settings, served))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -67,6 +68,14 @@ def build_app(settings: Settings, served: Sequence[Model]) -> FastAPI:
     app.add_exception_handler(Exception, _refuse)
     _surround(app, settings, service.metrics)
     return app
+
+
+def _registry(settings: Settings, served: Sequence[Model]) -> Registry:
+    drafts = {model.name: Draft.parse(model.draft) for model in settings.models}
+    try:
+        return Registry(served, settings.served_names, drafts)
+    except errors.RequestError as error:
+        raise SettingsError(f"a model's draft cannot be: {error}") from error
 
 
 def _surround(app: FastAPI, settings: Settings, metrics: Metrics) -> None:

@@ -82,6 +82,9 @@ def note_finishes(scope: Scope, finishes: list[Finish]) -> None:
         forced_tokens=sum(usage.forced_tokens for usage in usages),
         model_calls=sum(usage.model_calls for usage in usages),
         denoising_steps=sum(usage.denoising_steps for usage in usages),
+        model_passes=sum(usage.model_passes for usage in usages),
+        drafted_tokens=sum(usage.drafted_tokens for usage in usages),
+        accepted_tokens=sum(usage.accepted_tokens for usage in usages),
     )
 
 

@@ -54,6 +54,13 @@ class Metrics:
         self.witness_tokens = _counter(
             "witness_tokens", "Tokens in slots for which the model had none that fit", *_MODEL
         )
+        self.model_passes = _counter("model_passes", "Times that the model was asked", *_MODEL)
+        self.drafted = _counter(
+            "spec_decode_num_draft_tokens", "Tokens that drafters guessed", *_MODEL
+        )
+        self.accepted = _counter(
+            "spec_decode_num_accepted_tokens", "Guesses that the model would have made", *_MODEL
+        )
         self.prefix_hits = _counter(
             "prefix_cache_hits", "Prompt tokens that were not computed again", *_MODEL
         )
@@ -91,6 +98,9 @@ class Metrics:
         self.model_calls.add(usage.model_calls, model)
         self.denoising_steps.add(usage.denoising_steps, model)
         self.witness_tokens.add(usage.witness_tokens, model)
+        self.model_passes.add(usage.model_passes, model)
+        self.drafted.add(usage.drafted_tokens, model)
+        self.accepted.add(usage.accepted_tokens, model)
         self.prefix_hits.add(usage.cached_tokens, model)
         self.generated.observe(usage.completion_tokens, model)
 

@@ -5,18 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
 from lipogram.decoding.autoregressive import Autoregressive
 from lipogram.decoding.denoising import Denoiser
+from lipogram.decoding.drafting.heads import Heads, HeadWeights
 from lipogram.decoding.errors import NoInfilling
 from lipogram.decoding.events import Event
 from lipogram.decoding.fill_in_middle import FillInMiddle
 from lipogram.decoding.job import Job
 from lipogram.decoding.masking import warm_up
-from lipogram.decoding.models.base import Chat, MaskedModel, Model
-from lipogram.server.errors import ModelNotFound
+from lipogram.decoding.models.base import CausalModel, Chat, MaskedModel, Model
+from lipogram.decoding.models.embedded import EmbeddedCausal
+from lipogram.server.drafting import Draft, Drafting
+from lipogram.server.errors import InvalidRequest, ModelNotFound
 from lipogram.server.prompts import ChatTemplate, ScriptTemplate, TurnTemplate
 
 
@@ -29,7 +33,10 @@ class Decoder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A model, how it is decoded, and how conversations and documents are put to it."""
+    """A model, how it is decoded, and how conversations and documents are put to it.
+
+    `drafting` None: it is not decoded token by token here, so nobody can draft.
+    """
 
     name: str
     model: Model
@@ -37,6 +44,7 @@ class Served:
     template: ChatTemplate
     infilling: FillInMiddle | None
     created: int
+    drafting: Drafting | None
 
     @property
     def knows_tokens(self) -> bool:
@@ -50,15 +58,60 @@ class Served:
 
 
 class Registry:
-    """Served models by name; the first is the default, and `aliases` are further names for it."""
+    """Served models by name; the first is the default, and `aliases` are further names for it.
 
-    def __init__(self, models: Iterable[Model], aliases: Iterable[str] = ()) -> None:
-        self._served = [_serve(model.name, _warmed_up(model)) for model in models]
+    `drafts` say who drafts for a model by default, where it is not all that the model has. Raises
+    InvalidRequest, ModelNotFound for a draft that cannot be.
+    """
+
+    def __init__(
+        self,
+        models: Iterable[Model],
+        aliases: Iterable[str] = (),
+        drafts: Mapping[str, Draft] = MappingProxyType({}),
+    ) -> None:
+        self._served = [
+            self._serve(_warmed_up(model), drafts.get(model.name, Draft(frozenset({"auto"}))))
+            for model in models
+        ]
         if not self._served:
             raise ValueError("expected at least one model")
         first = self._served[0]
-        self._served += [_serve(alias, first.model) for alias in aliases]
+        self._served += [replace(first, name=alias) for alias in aliases]
         self._by_name: Mapping[str, Served] = {entry.name: entry for entry in self._served}
+        for served in self._served:
+            if served.drafting is not None:
+                served.drafting.chain()
+
+    def _serve(self, model: Model, draft: Draft) -> Served:
+        decoder: Decoder
+        infilling = drafting = None
+        if isinstance(model, MaskedModel):
+            decoder = Denoiser(model)
+        else:
+            with suppress(NoInfilling):
+                infilling = FillInMiddle(model.vocabulary)
+            if isinstance(model, Decoder):
+                decoder = model
+            else:
+                decoder = Autoregressive(model)
+                drafting = Drafting(model, draft, self._drafter, _heads(model))
+        return Served(
+            model.name, model, decoder, _template(model), infilling, int(time.time()), drafting
+        )
+
+    def _drafter(self, name: str) -> CausalModel:
+        """The model of this name, to draft for another."""
+        try:
+            found = self.find(name)
+        except ModelNotFound as error:
+            raise ModelNotFound(error.message, param="draft.model") from None
+        if found.drafting is None:
+            raise InvalidRequest(
+                f"Invalid value for 'draft': {name!r} is not decoded token by token here.",
+                param="draft.model",
+            )
+        return found.drafting.model
 
     def all(self) -> list[Served]:
         """All names that are served, the default one first."""
@@ -76,24 +129,19 @@ class Registry:
         return self._by_name[name]
 
 
-def _serve(name: str, model: Model) -> Served:
-    decoder: Decoder
-    infilling = None
-    if isinstance(model, MaskedModel):
-        decoder = Denoiser(model)
-    else:
-        decoder = model if isinstance(model, Decoder) else Autoregressive(model)
-        with suppress(NoInfilling):
-            infilling = FillInMiddle(model.vocabulary)
-    return Served(name, model, decoder, _template(model), infilling, int(time.time()))
-
-
 def _template(model: Model) -> ChatTemplate:
     """The template that the model comes with, or one that fits its vocabulary."""
     chat = getattr(model, "chat", None)
     if chat is None:
         return TurnTemplate.fitting(model.vocabulary)
     return TurnTemplate(chat.turns, chat.reply) if isinstance(chat, Chat) else ScriptTemplate(chat)
+
+
+def _heads(model: CausalModel) -> Heads | None:
+    """The draft heads that come with the model."""
+    if not isinstance(model, EmbeddedCausal) or model.draft_heads is None:
+        return None
+    return Heads(model, HeadWeights.read(model.draft_heads, len(model.vocabulary)))
 
 
 def _warmed_up(model: Model) -> Model:

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
 from lipogram.grammars.errors import Error
 from lipogram.grammars.json_schema import KeyOrder
+from lipogram.server.drafting import Draft
 from lipogram.server.keys import ApiKey, check_hash
 
 PREFIX = "LIPOGRAM_"
@@ -33,12 +34,15 @@ class SettingsError(Error):
 class ModelSettings:
     """A model to serve under `name`: what `backend` opens as `source` (empty: the name).
 
-    `options` are the backend's own: threads, dtype, tensor_parallel_size and the like.
+    `options` are the backend's own: threads, dtype, tensor_parallel_size and the like. `draft` says
+    who guesses ahead of the model where a request does not: auto, none, or some of grammar, prompt,
+    heads and model:NAME with + between.
     """
 
     name: str
     backend: Backend = "embedded"
     source: str = ""
+    draft: str = "auto"
     options: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
 
     @classmethod
@@ -210,6 +214,11 @@ def _check(settings: Settings) -> None:
     _check_numbers(settings, _LEAST, "")
     for key in settings.api_keys:
         _check_numbers(key, {}, f"api_keys {key.name!r}: ")
+    for model in settings.models:
+        try:
+            Draft.parse(model.draft)
+        except ValueError as error:
+            raise SettingsError(f"models {model.name!r}: draft: {error}") from None
     for kind, names in (
         ("models", [*(model.name for model in settings.models), *settings.served_names]),
         ("api_keys", [key.name for key in settings.api_keys]),

@@ -75,6 +75,32 @@ def cached_tokens(model: CausalModel, prefix: tuple[int, ...]) -> int:
     return model.cached_tokens(prefix) if isinstance(model, Remembering) else 0
 
 
+class Showing(Protocol):
+    """A model that shows what it has read as vectors, for drafters that go on from there."""
+
+    def states(self, prefix: tuple[int, ...]) -> NDArray[np.float32]:
+        """The last hidden state after each of the first tokens of `prefix` that are at hand.
+
+        Normalised as for the output matrix; none where nothing of the prefix is at hand.
+        """
+        ...
+
+
+@runtime_checkable
+class Weighing(Protocol):
+    """A model that knows its size."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of its weights."""
+        ...
+
+
+def size_bytes(model: CausalModel) -> int:
+    """Bytes of the weights; 0 where the model does not tell."""
+    return model.size_bytes if isinstance(model, Weighing) else 0
+
+
 @runtime_checkable
 class MaskedModel(Protocol):
     """A masked-diffusion model: scores every position of a partly filled canvas."""

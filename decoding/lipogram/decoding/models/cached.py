@@ -123,6 +123,19 @@ class CachedCausal:
         known = self._cache.known(np.array(tokens[:-1], np.int64))
         return max(0, known - (len(tokens) - len(prefix)))
 
+    def states(self, prefix: tuple[int, ...]) -> NDArray[np.float32]:
+        """See `Showing`; none where the graph does not show them."""
+        tokens = self._started(prefix)
+        snapshot = self._cache.peek(np.array(tokens, np.int64))
+        if snapshot is None or snapshot.states is None:
+            return np.zeros((0, 0), np.float32)
+        return snapshot.states[len(tokens) - len(prefix) :].astype(np.float32)
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the weights, as they are stored."""
+        return self._graph.weight_bytes
+
     def close(self) -> None:
         """Let the worker thread go; no call may follow."""
         self._worker.shutdown(cancel_futures=True)

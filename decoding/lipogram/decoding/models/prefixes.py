@@ -15,22 +15,27 @@ _MAX_SEQUENCES = 128
 class Snapshot:
     """Tokens and what they left: for each layer a key and a value array [heads, tokens, width].
 
-    The arrays are the backend's: of NumPy, or tensors on its device.
+    The arrays are the backend's: of NumPy, or tensors on its device. `states`
+    float16[tokens, width] is the last hidden state after each token, where the backend shows it.
     """
 
     tokens: NDArray[np.int64]
     arrays: tuple[Any, ...]
+    states: NDArray[np.float16] | None = None
 
     @property
     def size_bytes(self) -> int:
         """Memory held."""
-        return sum(int(array.nbytes) for array in self.arrays) + self.tokens.nbytes
+        own = self.tokens.nbytes + (0 if self.states is None else self.states.nbytes)
+        return own + sum(int(array.nbytes) for array in self.arrays)
 
     def cut(self, length: int) -> Snapshot:
         """The first `length` tokens; shares memory."""
         if length == len(self.tokens):
             return self
-        return Snapshot(self.tokens[:length], tuple(array[:, :length] for array in self.arrays))
+        arrays = tuple(array[:, :length] for array in self.arrays)
+        states = None if self.states is None else self.states[:length]
+        return Snapshot(self.tokens[:length], arrays, states)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +62,31 @@ class PrefixCache:
 
     def known(self, tokens: NDArray[np.int64]) -> int:
         """How many of the first tokens are known; callable while another thread adds."""
-        return max((_common(each.tokens, tokens) for each in tuple(self._snapshots)), default=0)
+        snapshot = self.peek(tokens)
+        return 0 if snapshot is None else len(snapshot.tokens)
 
-    def longest(self, tokens: NDArray[np.int64]) -> Snapshot | None:
-        """The longest known beginning of `tokens`, None where not even the first is known."""
+    def peek(self, tokens: NDArray[np.int64]) -> Snapshot | None:
+        """What `longest` gives, without a claim to be kept; callable while another thread adds."""
+        found = self._longest(tokens)
+        return None if found is None else found[0].cut(found[1])
+
+    def _longest(self, tokens: NDArray[np.int64]) -> tuple[Snapshot, int] | None:
+        """The snapshot that has most of the first tokens, and how many; the latest of equals."""
         best, length = None, 0
-        for snapshot in reversed(self._snapshots):
+        for snapshot in reversed(tuple(self._snapshots)):
             common = _common(snapshot.tokens, tokens)
             if common > length:
                 best, length = snapshot, common
-        if best is None:
+            if length == len(tokens):
+                break
+        return None if best is None else (best, length)
+
+    def longest(self, tokens: NDArray[np.int64]) -> Snapshot | None:
+        """The longest known beginning of `tokens`, None where not even the first is known."""
+        found = self._longest(tokens)
+        if found is None:
             return None
+        best, length = found
         self._snapshots = [each for each in self._snapshots if each is not best] + [best]
         return best.cut(length)
 

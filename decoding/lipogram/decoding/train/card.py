@@ -73,6 +73,23 @@ _CAUSAL_NUMBERS = """- Code: **{bits:.3f} bits a byte** on {files} held-out modu
 - Extraction: **{exact:.1%}** of {items} held-out items exactly right under their schema, greedy
   (95 % interval {low:.1%} to {high:.1%})."""
 
+_HEADS = """
+## Draft heads
+
+`draft_heads.npz` guesses ahead of the model from its last hidden states (`docs/drafting.md`):
+{parameters:,} parameters, int8 with one scale a row. `lipogram train {name} --draft-heads`,
+seed {seed}: {tokens:,} tokens in {steps:,} steps, {minutes:.1f} minutes of CPU time, on the data
+above with 60% items, each text used three times, to say what the model says. The graph's weights
+are as before; it has one output more.
+
+Without a grammar's help the likeliest guess is the model's likeliest token (held-out code and
+answers, by the number of tokens after the last state that is known): {agreement}.
+
+| minutes | tokens | training loss | agreement at 1 |
+| ---: | ---: | ---: | ---: |
+{curve}
+"""
+
 _MASKED_NUMBERS = """- {kind}: **{nats:.3f} nats** a masked token over {tokens:,.0f} tokens; token
   frequencies alone need {unigram:.3f}."""
 
@@ -101,6 +118,25 @@ def write(name: str, training: Mapping[str, Any], numbers: Mapping[str, Any]) ->
         data_files=len(corpus.training_modules()),
         data_megabytes=sum(len(m.text.encode()) for m in corpus.training_modules()) / 1e6,
         unit="bits a byte" if causal else "weighted nats a masked token",
+        curve=curve,
+    )
+
+
+def write_heads(name: str, training: Mapping[str, Any]) -> str:
+    """The part of the card about the model's draft heads."""
+    agreement = ", ".join(f"{rate:.1%} at {lag}" for lag, rate in training["agreement"].items())
+    curve = "\n".join(
+        f"| {seconds / 60:.1f} | {tokens:,} | {loss:.3f} | {probe:.1%} |"
+        for seconds, tokens, loss, probe in training["curve"]
+    )
+    return _HEADS.format(
+        name=name,
+        parameters=training["parameters"],
+        tokens=training["tokens"],
+        steps=training["steps"],
+        minutes=training["seconds"] / 60,
+        seed=training["seed"],
+        agreement=agreement,
         curve=curve,
     )
 

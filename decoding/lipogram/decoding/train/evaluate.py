@@ -43,7 +43,11 @@ def run(name: str, folder: Path) -> None:
     model.close()
     training = json.loads((folder / "training.json").read_text())
     (folder / "metrics.json").write_text(json.dumps(numbers, indent=1) + "\n")
-    (folder / "CARD.md").write_text(card.write(name, training, numbers))
+    text = card.write(name, training, numbers)
+    heads = folder / "draft_heads.json"
+    if heads.is_file():
+        text += card.write_heads(name, json.loads(heads.read_text()))
+    (folder / "CARD.md").write_text(text)
 
 
 def main() -> None:

@@ -5,10 +5,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lipogram.decoding.train import graphs
 from lipogram.decoding.train.architecture import Block, Transformer, normalise, rotation
 
 _NEVER = -1e4
@@ -105,8 +107,10 @@ class Denoiser(nn.Module):  # type: ignore[misc]
 def export(model: Transformer, file: Path) -> None:
     """Writes the model; it differs from the trained one by the rounding of weights alone."""
     model = model.eval()
-    program = _export_causal(model) if model.shape.causal else _export_masked(model)
-    proto = compress(program)
+    if model.shape.causal:
+        proto = graphs.show_states(compress(_export_causal(model)))
+    else:
+        proto = compress(_export_masked(model))
     onnx.checker.check_model(proto)
     onnx.save(proto, str(file))
 
@@ -161,8 +165,7 @@ def compress(model: onnx.ModelProto) -> onnx.ModelProto:
         if matrix.dtype != np.float32 or matrix.ndim != 2 or matrix.size < _SMALLEST_COMPRESSED:
             continue
         graph.initializer.remove(stored)
-        scale = np.maximum(np.abs(matrix).max(1, keepdims=True) / 127, 1e-12).astype(np.float32)
-        whole = np.rint(matrix / scale).astype(np.int8)
+        whole, scale = rounded(matrix)
         graph.initializer.append(numpy_helper.from_array(whole, f"{stored.name}.int8"))
         graph.initializer.append(numpy_helper.from_array(scale, f"{stored.name}.scale"))
         users = [node for node in graph.node if stored.name in node.input]
@@ -175,6 +178,12 @@ def compress(model: onnx.ModelProto) -> onnx.ModelProto:
     for node in reversed(unfolding):
         graph.node.insert(0, node)
     return model
+
+
+def rounded(matrix: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """The matrix as int8, and a scale for each row."""
+    scale = np.maximum(np.abs(matrix).max(1, keepdims=True) / 127, 1e-12).astype(np.float32)
+    return np.rint(matrix / scale).astype(np.int8), scale
 
 
 def _unfold(prefix: str, whole: str, scale: str, result: str) -> list[onnx.NodeProto]:

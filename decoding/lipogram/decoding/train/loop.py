@@ -1,16 +1,16 @@
-"""The training loop: the clock, not a step count, decides when to end, and the rates follow it."""
+"""The training loop: CPU time, not a step count, decides when to end, and the rates follow it."""
 
 import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from lipogram.decoding.train import optimizer
-from lipogram.decoding.train.architecture import Batch, Transformer
 
 _WARM_UP = 0.02
 _DECAY_FROM = 0.45
@@ -34,32 +34,35 @@ def rate(done: float) -> float:
 
 
 def train(
-    model: Transformer,
-    data: Iterator[Batch],
+    model: nn.Module,
+    chosen: list[torch.optim.Optimizer],
+    data: Iterator[Any],
     minutes: float,
     folder: Path,
     probe: Callable[[], float],
 ) -> Progress:
-    """Trains for a wall-clock time, resuming from `folder`; `probe` measures for the curve."""
-    chosen = optimizer.optimizers(model)
+    """Trains for some minutes of CPU time, resuming from `folder`; `probe` measures for the curve.
+
+    `data` are what `model.loss` takes, with `inputs`.
+    """
     progress = _resume(model, chosen, folder)
-    saved = reported = time.monotonic()
+    saved = reported = time.process_time()
     recent: list[float] = []
     while progress.seconds < 60 * minutes:
-        started = time.monotonic()
+        started = time.process_time()
         optimizer.scale_rates(chosen, rate(progress.seconds / (60 * minutes)))
         batch = next(data)
         recent.append(_step(model, chosen, batch))
         progress.steps += 1
         progress.tokens += batch.inputs.numel()
-        now = time.monotonic()
+        now = time.process_time()
         progress.seconds += now - started
         if now - reported > _REPORT_SECONDS:
             progress.curve.append(
                 (progress.seconds, progress.tokens, sum(recent) / len(recent), probe())
             )
             print(json.dumps(progress.curve[-1]), flush=True)
-            recent, reported = [], time.monotonic()
+            recent, reported = [], time.process_time()
         if now - saved > _CHECKPOINT_SECONDS:
             _save(model, chosen, progress, folder)
             saved = now
@@ -70,7 +73,7 @@ def train(
     return progress
 
 
-def _step(model: Transformer, chosen: list[torch.optim.Optimizer], batch: Batch) -> float:
+def _step(model: nn.Module, chosen: list[torch.optim.Optimizer], batch: Any) -> float:
     loss = model.loss(batch)
     loss.backward()
     nn.utils.clip_grad_norm_(model.parameters(), 5.0)
@@ -81,7 +84,7 @@ def _step(model: Transformer, chosen: list[torch.optim.Optimizer], batch: Batch)
 
 
 def _save(
-    model: Transformer, chosen: list[torch.optim.Optimizer], progress: Progress, folder: Path
+    model: nn.Module, chosen: list[torch.optim.Optimizer], progress: Progress, folder: Path
 ) -> None:
     state = {
         "model": model.state_dict(),
@@ -92,7 +95,7 @@ def _save(
     (folder / "checkpoint.new").replace(folder / "checkpoint.pt")
 
 
-def _resume(model: Transformer, chosen: list[torch.optim.Optimizer], folder: Path) -> Progress:
+def _resume(model: nn.Module, chosen: list[torch.optim.Optimizer], folder: Path) -> Progress:
     file = folder / "checkpoint.pt"
     if not file.exists():
         return Progress()

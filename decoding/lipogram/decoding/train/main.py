@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer
 
-from lipogram.decoding.train import corpus, loop
+from lipogram.decoding.train import corpus, draft_main, loop, optimizer
 from lipogram.decoding.train.architecture import Transformer
 from lipogram.decoding.train.package import package
 from lipogram.decoding.train.probe import probe
@@ -30,7 +30,7 @@ def run(
 
     `initial` is a folder to start from.
 
-    The wall clock ends it, so that data and start repeat exactly, but not the weights.
+    CPU time ends it, so that data and start repeat exactly, but not the weights.
     """
     recipe = RECIPES[model]
     out.mkdir(parents=True, exist_ok=True)
@@ -47,9 +47,9 @@ def run(
         saved = torch.load(initial / "checkpoint.pt", weights_only=True)
         network.load_state_dict(saved["model"])
     measure = probe(network, tokenizer, recipe.length)
-    progress = loop.train(
-        network, recipe.batches(tokenizer, seed), minutes or recipe.minutes, out, measure
-    )
+    data = recipe.batches(tokenizer, seed)
+    chosen = optimizer.optimizers(network)
+    progress = loop.train(network, chosen, data, minutes or recipe.minutes, out, measure)
     record = {
         "model": model,
         "seed": seed,
@@ -70,7 +70,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--initial", type=Path, help="start from the model in this folder")
     parser.add_argument("--threads", type=int, default=1)
-    run(**vars(parser.parse_args(arguments)))
+    parser.add_argument(
+        "--draft-heads", action="store_true", help="train heads that draft for the model, not it"
+    )
+    options = vars(parser.parse_args(arguments))
+    if options.pop("draft_heads"):
+        initial = options.pop("initial") or options["model"]
+        draft_main.run(**options | {"model": initial})
+    else:
+        run(**options)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,13 @@ from lipogram.server.registry import Served
 from lipogram.server.translate import constraint, tools
 from lipogram.server.translate.denoising import denoising
 from lipogram.server.translate.plan import Plan
-from lipogram.server.translate.sampling import check_length, check_room, sampling, stops
+from lipogram.server.translate.sampling import (
+    check_length,
+    check_room,
+    drafters,
+    sampling,
+    stops,
+)
 from lipogram.server.wire import chat as wire
 
 
@@ -36,6 +42,8 @@ def plan(request: wire.ChatRequest, served: Served) -> Plan:
     if max_tokens is None:
         max_tokens = request.max_tokens
     check_room(prompt, max_tokens, served, "messages")
+    prediction = "" if request.prediction is None else _text(request.prediction.content)
+    check_length(prediction, served, "prediction")
     job = Job(
         (),
         sampling=sampling(request, vocabulary),
@@ -44,6 +52,8 @@ def plan(request: wire.ChatRequest, served: Served) -> Plan:
         top_logprobs=(request.top_logprobs or 0) if request.logprobs else None,
         ignore_eos=bool(request.ignore_eos),
         denoising=denoising(request.denoising, served, bool(request.stream)),
+        drafters=drafters(request, served, prediction),
+        prediction=prediction.encode(),
     )
     return Plan(served, (Prompt(prompt),), request.n or 1, job, rule if rule.sources else None)
 

@@ -24,6 +24,7 @@ from lipogram.server.translate.sampling import (
     check_length,
     check_room,
     check_tokens,
+    drafters,
     sampling,
     stops,
 )
@@ -63,6 +64,7 @@ def plan(request: CompletionRequest, served: Served) -> Plan:
         ignore_eos=bool(request.ignore_eos),
         infill=infill,
         denoising=denoising.denoising(request.denoising, served, bool(request.stream)),
+        drafters=drafters(request, served),
     )
     job = with_cursor(job, request, served, request.suffix)
     if request.echo:

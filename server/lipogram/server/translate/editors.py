@@ -83,7 +83,7 @@ def fim(request: FimRequest, served: Served) -> Planned:
         drawn = replace(drawn, seed=request.random_seed)
     job = Job(
         (), sampling=drawn, max_tokens=request.max_tokens, stop=sampling.stops(request),
-        ignore_eos=bool(request.ignore_eos),
+        ignore_eos=bool(request.ignore_eos), drafters=sampling.drafters(request, served),
     )  # fmt: skip
     outputs = request.structured_outputs
     rule = constraint.structured(outputs) if outputs is not None else None

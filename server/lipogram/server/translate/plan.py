@@ -34,12 +34,15 @@ class Plan:
 
         Each prompt has its masker.
         """
+        job = self.job
+        if job.drafters is None and self.served.drafting is not None:
+            job = replace(job, drafters=self.served.drafting.chain())
         return [
-            job
+            each
             for prompt, masker in zip(self.prompts, maskers, strict=True)
-            for job in repeated(
+            for each in repeated(
                 replace(
-                    self.job,
+                    job,
                     prompt=prompt.tokens,
                     text=prompt.text,
                     masker=masker,

@@ -72,6 +72,7 @@ def _asked(request: wire.ResponsesRequest) -> chats.ChatRequest:
         top_logprobs=request.top_logprobs if is_scored else None,
         response_format=_format(request.text),
         structured_outputs=request.structured_outputs,
+        draft=request.draft,
         tools=None if request.tools is None else [_tool(tool) for tool in request.tools],
         tool_choice=_choice(request.tool_choice),
     )

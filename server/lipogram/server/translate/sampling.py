@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from lipogram.decoding.drafting.chain import Chain
+from lipogram.decoding.drafting.ngrams import Ngrams
 from lipogram.decoding.job import Job, Sampling
 from lipogram.decoding.vocabulary import Vocabulary
+from lipogram.server.drafting import DRAFTED_TOKENS, Draft, DraftKind
 from lipogram.server.errors import InvalidRequest, PromptTooLong
 from lipogram.server.registry import Served
 from lipogram.server.wire import common
@@ -47,6 +50,37 @@ def stops(request: common.Sampling) -> tuple[bytes, ...]:
             f"'stop' has a text of more than {common.MAX_STOP_CHARACTERS} characters.", param="stop"
         )
     return tuple(text.encode() for text in texts)
+
+
+def drafters(request: common.Sampling, served: Served, prediction: str = "") -> Chain | None:
+    """Who drafts, None: whoever does by default. Raises InvalidRequest, ModelNotFound."""
+    if served.drafting is None:
+        if request.draft or prediction:
+            raise InvalidRequest(
+                f"{served.name!r} is not decoded token by token here: nobody can draft for it.",
+                param="draft" if request.draft else "prediction",
+            )
+        return None
+    chain = None if request.draft is None else served.drafting.chain(_draft(request.draft))
+    drafting = served.drafting.chain() if chain is None else chain
+    if prediction and not any(isinstance(drafter, Ngrams) for drafter in drafting.drafters):
+        raise InvalidRequest(
+            "'prediction' goes with a 'draft' that has \"prompt\" in it.", param="prediction"
+        )
+    return chain
+
+
+def _draft(value: common.Draft) -> Draft:
+    match value:
+        case common.DraftModel():
+            kinds: frozenset[DraftKind] = frozenset({"grammar", "prompt"})
+            return Draft(kinds, value.model, value.tokens or DRAFTED_TOKENS)
+        case list():
+            return Draft(frozenset(value))
+        case str():
+            return Draft.parse(value)
+        case _:
+            return Draft()
 
 
 def repeated(job: Job, n: int) -> list[Job]:

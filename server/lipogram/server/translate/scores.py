@@ -55,21 +55,31 @@ def usage(parts: Sequence[Usage], n: int) -> common.Usage:
     """What a request used; a prompt counts once, however many continuations it got."""
     prompt = sum(part.prompt_tokens for part in parts[::n])
     completion = sum(part.completion_tokens for part in parts)
-    whole = common.Usage(
+    return common.Usage(
         prompt_tokens=prompt,
         completion_tokens=completion,
         total_tokens=prompt + completion,
         prompt_tokens_details=common.CachedTokens(
             cached_tokens=sum(part.cached_tokens for part in parts[::n])
         ),
+        completion_tokens_details=_details(parts),
     )
-    if not any(part.denoising_steps or part.witness_tokens for part in parts):
-        return whole
-    filled = common.FilledTokens(
-        denoising_steps=sum(part.denoising_steps for part in parts),
-        witness_tokens=sum(part.witness_tokens for part in parts),
+
+
+def _details(parts: Sequence[Usage]) -> common.DraftedTokens | common.FilledTokens:
+    if any(part.denoising_steps or part.witness_tokens for part in parts):
+        return common.FilledTokens(
+            denoising_steps=sum(part.denoising_steps for part in parts),
+            witness_tokens=sum(part.witness_tokens for part in parts),
+        )
+    drafted = sum(part.drafted_tokens for part in parts)
+    accepted = sum(part.accepted_tokens for part in parts)
+    return common.DraftedTokens(
+        accepted_prediction_tokens=accepted,
+        rejected_prediction_tokens=drafted - accepted,
+        forced_tokens=sum(part.forced_tokens for part in parts),
+        model_passes=sum(part.model_passes for part in parts),
     )
-    return whole.model_copy(update={"completion_tokens_details": filled})
 
 
 def _older_top(token: ScoredToken) -> dict[str, float] | None:

@@ -132,6 +132,13 @@ ResponseFormat = Annotated[
 ]
 
 
+class Prediction(Request):
+    """A text that the answer is likely to repeat; its tokens are checked many at a time."""
+
+    type: Literal["content"]
+    content: str | Parts
+
+
 class ChatRequest(Sampling):
     """Answer a conversation."""
 
@@ -154,7 +161,7 @@ class ChatRequest(Sampling):
     function_call: Refused = None
     functions: Refused = None
     moderation: Refused = None
-    prediction: Refused = None
+    prediction: Prediction | None = None
     prompt_cache_options: Refused = None
     reasoning_effort: Literal["none"] | None = None
     verbosity: Refused = None

@@ -54,6 +54,10 @@ StopText = Annotated[str, Field(min_length=1, max_length=MAX_STOP_CHARACTERS)]
 StopTexts = Annotated[list[StopText], Field(fail_fast=True, max_length=MAX_STOPS)]
 
 
+DraftKind = Literal["auto", "grammar", "prompt", "heads"]
+_SOME = Field(fail_fast=True, min_length=1, max_length=4)
+
+
 class StreamOptions(Request):
     """How a stream is sent."""
 
@@ -106,6 +110,17 @@ class StructuredOutputs(GrammarOptions):
     structural_tag: Refused = None
 
 
+class DraftModel(Request):
+    """Another served model that guesses beside grammar and prompt, so many tokens at most."""
+
+    model: str
+    tokens: Annotated[int, Field(ge=1, le=32)] | None = None
+
+
+Draft = No | DraftKind | Annotated[list[DraftKind], _SOME] | DraftModel
+"""Who guesses ahead of the model, which changes what an output costs and not what it is."""
+
+
 class Sampling(Request):
     """How the next token is drawn, and when to stop; the same for both OpenAI endpoints."""
 
@@ -124,6 +139,7 @@ class Sampling(Request):
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     structured_outputs: StructuredOutputs | None = None
+    draft: Draft | None = None
     user: str | None = None
     metadata: dict[str, str] | None = None
     store: No | None = None
@@ -186,7 +202,7 @@ class Usage(Reply):
     completion_tokens: int
     total_tokens: int
     prompt_tokens_details: CachedTokens
-    completion_tokens_details: FilledTokens | None = None
+    completion_tokens_details: DraftedTokens | FilledTokens
 
 
 class CachedTokens(Reply):
@@ -200,6 +216,16 @@ class FilledTokens(Reply):
 
     denoising_steps: int
     witness_tokens: int
+
+
+class DraftedTokens(Reply):
+    """How an output came about: guesses that were right and wrong, tokens that the grammar alone
+    determined, and how often the model was asked."""
+
+    accepted_prediction_tokens: int
+    rejected_prediction_tokens: int
+    forced_tokens: int
+    model_passes: int
 
 
 class Model(Reply):

@@ -9,6 +9,7 @@ from pydantic import Discriminator, Field, Tag
 from lipogram.server.wire.chat import GrammarFormat, JsonObjectFormat, TextFormat
 from lipogram.server.wire.common import (
     Count,
+    Draft,
     JsonOptions,
     No,
     Refused,
@@ -250,6 +251,7 @@ class ResponsesRequest(Request):
     prompt_cache_options: Refused = None
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
     structured_outputs: StructuredOutputs | None = None
+    draft: Draft | None = None
 
     @property
     def stream_options(self) -> StreamOptions | None:

@@ -18,6 +18,7 @@ class EmbeddedCausal(CachedCausal):
     ) -> None:
         self.configuration = configuration
         self.chat = configuration.chat
+        self._draft_heads = folder / "draft_heads.npz"
         graph = DecoderGraph(configuration.file, threads, ragged=configuration.ragged)
         vocabulary = Vocabulary.from_tokenizer_json(
             folder / "tokenizer.json", eos_ids=configuration.eos_ids or None,
@@ -30,3 +31,8 @@ class EmbeddedCausal(CachedCausal):
             configuration.eos_ids[:1],
         )
         super().__init__(graph, vocabulary, facts, cache_bytes=cache_bytes)
+
+    @property
+    def draft_heads(self) -> Path | None:
+        """The file of the draft heads that were trained for the model; None: there is none."""
+        return self._draft_heads if self._draft_heads.is_file() else None

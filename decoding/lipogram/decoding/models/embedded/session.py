@@ -17,6 +17,7 @@ from lipogram.decoding.models.prefixes import Extension, Snapshot
 
 Cached = NDArray[Any]
 
+_STATES = "hidden"
 _TOKEN_INPUTS = ("input_ids", "attention_mask", "position_ids", "previous_ids")
 
 
@@ -64,12 +65,17 @@ class DecoderGraph:
         empty = np.zeros((heads, 0, width), kind)
         self.cached_bytes_per_token = len(self._past_names) * heads * width * empty.itemsize
         self.weight_bytes = sum(part.stat().st_size for part in file.parent.glob(f"{file.name}*"))
-        self.empty = Snapshot(np.zeros(0, np.int64), (empty,) * len(self._past_names))
+        self._shown = [_STATES] if _STATES in outputs else []
+        states = np.zeros((0, self._width_of(_STATES)), np.float16) if self._shown else None
+        self.empty = Snapshot(np.zeros(0, np.int64), (empty,) * len(self._past_names), states)
 
     @property
     def scores(self) -> int:
         """How many scores each position gets, as far as the graph tells; 0 where it does not."""
-        width = next(each for each in self._session.get_outputs() if each.name == "logits").shape[2]
+        return self._width_of("logits")
+
+    def _width_of(self, output: str) -> int:
+        width = next(each for each in self._session.get_outputs() if each.name == output).shape[2]
         return width if isinstance(width, int) else 0
 
     def run(self, rows: Sequence[Extension]) -> list[tuple[Logits, Snapshot]]:
@@ -82,14 +88,19 @@ class DecoderGraph:
         feeds = self._tokens(rows, past)
         for index, name in enumerate(self._past_names):
             feeds[name] = _stack([row.past.arrays[index] for row in rows], past)
-        logits, *presents = self._session.run(["logits", *self._present_names], feeds)
+        names = ["logits", *self._present_names, *self._shown]
+        logits, *presents = self._session.run(names, feeds)
+        states = presents.pop() if self._shown else None
         results = []
         for index, row in enumerate(rows):
             first, stop = past - len(row.past.tokens), past + len(row.tokens)
             grown = tuple(_own(present[index], first, stop) for present in presents)
             tokens = np.concatenate((row.past.tokens, row.tokens))
             scores = logits[index, row.wanted : len(row.tokens)].astype(np.float32)
-            results.append((scores, Snapshot(tokens, grown)))
+            shown = row.past.states
+            if shown is not None and states is not None:
+                shown = np.concatenate((shown, states[index, : len(row.tokens)].astype(np.float16)))
+            results.append((scores, Snapshot(tokens, grown, shown)))
         return results
 
     def _tokens(self, rows: Sequence[Extension], past: int) -> dict[str, NDArray[Any]]:

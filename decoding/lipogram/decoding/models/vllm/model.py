@@ -177,7 +177,7 @@ class VllmModel:
                         if rule.failure is not None:
                             raise rule.failure
                         run.model_calls += 1
-                        if not run.course.admits(token):
+                        if run.course.after(token) is None:
                             excluded.add(token)
                             return
                         row = None if rows is None else ROWS[rows].pop(len(run.tokens) - begin)

@@ -1,0 +1,149 @@
+"""Drafts of several drafters: at each place the one that knows best goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from lipogram.decoding.course import Course
+from lipogram.decoding.drafting.base import Drafter, Guess, Guesses, Place
+from lipogram.decoding.drafting.pace import Pace
+from lipogram.grammars.errors import Error
+
+if TYPE_CHECKING:
+    from lipogram.decoding.job import Job
+
+_GOOD: Final = 0.8  # a guess this likely is taken without asking the other drafters
+
+
+class Chain:
+    """Drafters in the order in which they are asked, cheap ones first; serves many runs.
+
+    `most_tokens` bounds a draft. Chains of the same model and drafters may share a `pace`.
+    """
+
+    def __init__(self, *drafters: Drafter, most_tokens: int = 16, pace: Pace | None = None) -> None:
+        self.drafters = drafters
+        self.most_tokens = most_tokens
+        self.pace = Pace() if pace is None else pace
+
+    def open(self, job: Job, prompt: Sequence[int]) -> Drafts:
+        """Begin a run after the tokens of `prompt`."""
+        opened = [(drafter.name, drafter.open(job, prompt)) for drafter in self.drafters]
+        return Drafts(self, opened)
+
+
+@dataclass(frozen=True, slots=True)
+class _Drafted:
+    """A token of a draft; `by` None: it was the only one allowed, and no guess."""
+
+    token: int
+    by: str | None = None
+    confidence: float = 1.0
+
+
+class Drafts:
+    """The drafts of one run, and how they fared."""
+
+    def __init__(self, chain: Chain, opened: Sequence[tuple[str, Guesses]]) -> None:
+        self._chain = chain
+        self.pace = chain.pace
+        self._opened = opened
+        self._draft: list[_Drafted] = []
+        self._copy = np.random.default_rng(0)
+        self.drafted_tokens = 0
+        self.accepted_tokens = 0
+
+    async def draft(
+        self, tokens: Sequence[int], course: Course, rng: np.random.Generator, most: int
+    ) -> tuple[int, ...]:
+        """At most `most` tokens that may follow; the rule allows them. `rng` stays as it is."""
+        most = min(most, self._chain.most_tokens)
+        self._draft = []
+        if not self._opened:
+            return ()
+        chances = self._chances(rng, most)
+        chance = 1.0
+        try:
+            while len(self._draft) < most and not course.is_over:
+                only = course.only
+                if only is not None:
+                    added = [(_Drafted(only), 1.0)]
+                else:
+                    place = Place(tokens, self._tokens(), course, chances[self._drawn()])
+                    added = await self._guesses(place, chance, most - len(self._draft))
+                before = len(self._draft)
+                for each, likely in added:
+                    after = None if course.ends(each.token) else course.after(each.token)
+                    if after is None:
+                        break
+                    course, chance = after, likely
+                    self._draft.append(each)
+                if len(self._draft) == before:
+                    break
+        except Error:  # a rule too complex to look ahead may be simple where the output goes
+            pass
+        # After a token that completes the output nothing is asked: its own row tells if it comes.
+        self.drafted_tokens += self._drawn()
+        sent = self._tokens()
+        return sent[:-1] if sent and course.is_over else sent
+
+    def _chances(self, rng: np.random.Generator, count: int) -> list[float]:
+        """The numbers that the generator will give next."""
+        self._copy.bit_generator.state = rng.bit_generator.state
+        chances: list[float] = self._copy.random(count).tolist()
+        return chances
+
+    def _tokens(self) -> tuple[int, ...]:
+        return tuple(each.token for each in self._draft)
+
+    def _drawn(self) -> int:
+        """How many tokens of the draft the model will draw, not being the only ones allowed."""
+        return sum(each.by is not None for each in self._draft)
+
+    async def _guesses(
+        self, place: Place, chance: float, most: int
+    ) -> list[tuple[_Drafted, float]]:
+        """What the best of the drafters says, with the chance that all is right up to there."""
+        best: tuple[float, str, Sequence[Guess]] | None = None
+        for name, guesses in self._opened:
+            if not self.pace.asks(name, chance):
+                continue
+            started_s = time.perf_counter()
+            found = await guesses.propose(place, most)
+            self.pace.guessed(name, (time.perf_counter() - started_s) / max(len(found), 1))
+            if not found:
+                continue
+            rate = self.pace.rate(name, found[0].confidence)
+            if best is None or rate > best[0]:
+                best = rate, name, found
+            if rate > _GOOD:
+                break
+        return [] if best is None else self._worthy(best[1], best[2], chance)
+
+    def _worthy(
+        self, name: str, guesses: Sequence[Guess], chance: float
+    ) -> list[tuple[_Drafted, float]]:
+        """The guesses up to the first that is too unlikely to pay."""
+        kept = []
+        for guess in guesses:
+            chance *= self.pace.rate(name, guess.confidence)
+            if not self.pace.takes(chance):
+                self.pace.skipped(name, guess.confidence)
+                break
+            kept.append((_Drafted(guess.token, name, guess.confidence), chance))
+        return kept
+
+    def judge(self, taken: Sequence[int]) -> None:
+        """Compare the last draft with the tokens that were taken instead."""
+        for each, token in zip(self._draft, taken, strict=False):
+            is_right = each.token == token
+            if each.by is not None:
+                self.pace.judged(each.by, each.confidence, is_right)
+                self.accepted_tokens += is_right
+            if not is_right:
+                break

@@ -1,0 +1,110 @@
+"""Who drafts for a served model, by what a request or a setting says."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias, get_args
+
+from lipogram.decoding.drafting.base import Drafter
+from lipogram.decoding.drafting.chain import Chain
+from lipogram.decoding.drafting.forced import Forced
+from lipogram.decoding.drafting.heads import Heads
+from lipogram.decoding.drafting.ngrams import Ngrams
+from lipogram.decoding.drafting.pace import Pace
+from lipogram.decoding.drafting.small import SmallModel
+from lipogram.decoding.models.base import CausalModel, size_bytes
+from lipogram.server.errors import InvalidRequest
+
+DraftKind: TypeAlias = Literal["auto", "grammar", "prompt", "heads"]
+
+DRAFTED_TOKENS: Final = 16  # at a time, unless a request says otherwise
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A choice of drafters: `kinds` of them and perhaps another served model, `tokens` at most.
+
+    Kind "auto" stands for all that the model has.
+    """
+
+    kinds: frozenset[DraftKind] = frozenset()
+    model: str | None = None
+    tokens: int = DRAFTED_TOKENS
+
+    @classmethod
+    def parse(cls, text: str) -> Draft:
+        """`auto`, `none`, or some of `grammar`, `prompt`, `heads` and `model:NAME`, with `+`.
+
+        Raises ValueError.
+        """
+        kinds, model = set(), None
+        for part in text.split("+") if text != "none" else ():
+            kind, _, name = part.partition(":")
+            if kind == "model" and name and model is None:
+                model = name
+            elif part in get_args(DraftKind):
+                kinds.add(part)
+            else:
+                raise ValueError(
+                    "expected auto, none, or some of grammar, prompt, heads and model:NAME with"
+                    f" + between, found {text!r}"
+                )
+        return cls(frozenset(kinds), model)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class Drafting:
+    """The drafters of one served model; what was measured of them is kept for all requests.
+
+    `find` gives a served model by its name; `heads` are those of the model, if it has any.
+    """
+
+    model: CausalModel
+    default: Draft
+    find: Callable[[str], CausalModel]
+    heads: Heads | None = None
+    _pace: Pace = field(default_factory=Pace)
+    _chains: dict[Draft, Chain] = field(default_factory=dict)
+
+    def chain(self, draft: Draft | None = None) -> Chain:
+        """The drafters of a choice, None: the default one.
+
+        Raises InvalidRequest, ModelNotFound.
+        """
+        draft = self.default if draft is None else draft
+        if draft not in self._chains:
+            drafters = self._drafters(draft)
+            self._chains[draft] = Chain(*drafters, most_tokens=draft.tokens, pace=self._pace)
+        return self._chains[draft]
+
+    def _drafters(self, draft: Draft) -> list[Drafter]:
+        """Cheap ones first."""
+        vocabulary = self.model.vocabulary
+        known: Mapping[DraftKind, Drafter | None] = {
+            "grammar": Forced(vocabulary),
+            "prompt": Ngrams(vocabulary),
+            "heads": self.heads,
+        }
+        if "heads" in draft.kinds and self.heads is None:
+            raise InvalidRequest(
+                f"Invalid value for 'draft': {self.model.name!r} has no draft heads.", param="draft"
+            )
+        chosen = known if "auto" in draft.kinds else draft.kinds
+        drafters = [known[kind] for kind in known if kind in chosen]
+        found: list[Drafter] = [drafter for drafter in drafters if drafter is not None]
+        if draft.model is not None:
+            found.append(SmallModel(self._other(draft.model), vocabulary))
+        return found
+
+    def _other(self, name: str) -> CausalModel:
+        other = self.find(name)
+        if other is self.model:
+            raise InvalidRequest(
+                f"Invalid value for 'draft': {name!r} would draft for itself.", param="draft.model"
+            )
+        if size_bytes(other) > size_bytes(self.model):
+            _LOG.warning("%s drafts for %s, which is smaller", other.name, self.model.name)
+        return other

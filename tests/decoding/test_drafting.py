@@ -1,0 +1,292 @@
+"""Drafters one by one: what they guess, and how far it pays to go."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lipogram.decoding import (
+    Forced,
+    Guess,
+    Job,
+    Masker,
+    Ngrams,
+    Place,
+    Sampling,
+    SmallModel,
+    Vocabulary,
+)
+from lipogram.decoding.course import Constrained, Course, Free
+from lipogram.decoding.drafting.heads import Heads, HeadWeights, UnreadableHeads
+from lipogram.decoding.drafting.ngrams import SuffixAutomaton
+from lipogram.decoding.drafting.pace import Pace
+from lipogram.decoding.models.table import TableModel
+from lipogram.grammars import compile, ir
+
+BYTES = [bytes([byte]) for byte in range(256)]
+VOCABULARY = Vocabulary.from_tokens([*BYTES, b"", b"name", b'":', b"the "], (256,))
+FREE = Free(VOCABULARY, False)
+
+
+def propose(
+    drafter: Forced | Ngrams | SmallModel,
+    prompt: Sequence[int],
+    output: Sequence[int] = (),
+    draft: Sequence[int] = (),
+    course: Course = FREE,
+    job: Job | None = None,
+) -> list[Guess]:
+    guesses = drafter.open(job or Job(tuple(prompt)), prompt)
+    place = Place([*prompt, *output], draft, course, 0.5)
+    return list(asyncio.run(guesses.propose(place, 8)))
+
+
+def tokens(guesses: Sequence[Guess]) -> bytes:
+    return VOCABULARY.decode([guess.token for guess in guesses])
+
+
+def test_the_suffix_automaton_finds_the_longest_end_that_came_before() -> None:
+    rng = random.Random(1)
+    for _ in range(300):
+        size = rng.randint(1, 3)
+        text = [rng.randrange(size) for _ in range(rng.randint(0, 24))]
+        draft = [rng.randrange(size + 1) for _ in range(rng.randint(0, 4))]
+        index = SuffixAutomaton()
+        for token in text:
+            index.add(token)
+        whole = [*text, *draft]
+        best = (0, 0)
+        for length in range(1, len(whole) + 1):
+            ending = whole[len(whole) - length :]
+            ends = [
+                end for end in range(length, len(text) + 1) if text[end - length : end] == ending
+            ]
+            # Without a draft the end itself does not count as having come before.
+            if not draft and ends:
+                ends = [end for end in ends if end < len(text)]
+            if not ends:
+                break
+            best = (length, ends[0])
+        assert index.seen(draft)[0] == best[0]
+        if best[0]:
+            assert index.seen(draft) == best
+
+
+class TestNgrams:
+    def test_what_followed_before_is_guessed_again(self) -> None:
+        guesses = propose(Ngrams(VOCABULARY), b"one two three. on", b"e ")
+        assert tokens(guesses) == b"two thre"
+        assert guesses[0].confidence > propose(Ngrams(VOCABULARY), b"xyx")[0].confidence
+
+    def test_the_draft_counts_as_text(self) -> None:
+        assert tokens(propose(Ngrams(VOCABULARY), b"abcdef.", draft=b"ab")) == b"cdef."
+
+    def test_nothing_is_guessed_after_what_is_new(self) -> None:
+        assert not propose(Ngrams(VOCABULARY), b"abc")
+        assert not propose(Ngrams(VOCABULARY), b"")
+
+    def test_a_prediction_is_guessed_from_the_start_and_wherever_it_is_met(self) -> None:
+        job = Job((), prediction=b"x = compute(1)")
+        ngrams = Ngrams(VOCABULARY)
+        assert tokens(propose(ngrams, b"Q:", job=job)) == b"x = comp"
+        assert tokens(propose(ngrams, b"Q:", b"y = comp", job=job)) == b"ute(1)"
+
+
+class TestForced:
+    def test_what_the_grammar_determines_is_guessed_as_it_is_written(self) -> None:
+        rule = ir.sequence(ir.Literal(b'"name":'), ir.one_of("01"))
+        masker = Masker(compile(ir.Grammar({"s": rule}, "s")), VOCABULARY)
+        guesses = propose(Forced(VOCABULARY), b"", course=Constrained(masker, 20, False))
+        assert [VOCABULARY.tokens[guess.token] for guess in guesses] == [b'"', b"name", b'":']
+        assert guesses[0].confidence > guesses[-1].confidence
+
+    def test_without_a_rule_nothing_is_determined(self) -> None:
+        assert not propose(Forced(VOCABULARY), b"abc")
+
+
+class TestSmallModel:
+    SMALL = Vocabulary.from_tokens([b"", *(bytes([b]) for b in range(256)), b"hel"], (0,))
+
+    def says(self, text: bytes) -> TableModel:
+        """A byte at a time; `text` goes on wherever its beginning is."""
+
+        def scores(prefix: tuple[int, ...]) -> list[float]:
+            said = self.SMALL.decode(prefix)
+            row = [0.0] * len(self.SMALL)
+            for length in range(len(text) - 1, 0, -1):
+                if said.endswith(text[:length]):
+                    row[1 + text[length]] = 9.0
+                    break
+            return row
+
+        return TableModel(self.SMALL, scores)
+
+    def test_text_of_another_vocabulary_is_tokenized_anew(self) -> None:
+        small = SmallModel(self.says(b"a name is a name"), VOCABULARY, 7)
+        guesses = propose(small, b"", b"a ")
+        assert [VOCABULARY.tokens[guess.token] for guess in guesses] == [b"name", b" ", b"i"]
+
+    def test_it_writes_under_the_rule(self) -> None:
+        rule = ir.sequence(ir.Literal(b"na"), ir.one_of("ty"), ir.Literal(b"me"))
+        masker = Masker(compile(ir.Grammar({"s": rule}, "s")), VOCABULARY)
+        small = SmallModel(self.says(b"name"), VOCABULARY, 3)
+        course = Constrained(masker, 20, False)
+        guesses = propose(small, b"", course=course, job=Job((), masker))
+        assert tokens(guesses) == b"na"
+
+    def test_special_tokens_are_told_by_their_names(self) -> None:
+        ours = Vocabulary.from_tokens([*BYTES, b"", b""], (256,), specials={"<u>": 257})
+        theirs = Vocabulary.from_tokens([b"", *BYTES, b""], (0,), specials={"<u>": 257})
+        seen = []
+
+        def scores(prefix: tuple[int, ...]) -> list[float]:
+            seen.append(prefix)
+            return [0.0] * len(theirs)
+
+        small = SmallModel(TableModel(theirs, scores), ours, 1)
+        propose(small, [257, ord("h")], [ord("i")])
+        assert seen == [(257, 1 + ord("h"), 1 + ord("i"))]
+
+    def test_a_window_that_is_full_ends_the_draft(self) -> None:
+        model = TableModel.random(self.SMALL, 1)
+        model.context_tokens = 3
+        assert not propose(SmallModel(model, VOCABULARY), b"abcd")
+        same = TableModel.random(VOCABULARY, 1)
+        same.context_tokens = 3
+        assert not propose(SmallModel(same, VOCABULARY), b"abcd")
+
+
+class TestPace:
+    def test_what_was_measured_replaces_what_was_claimed(self) -> None:
+        pace = Pace()
+        assert pace.rate("a", 0.9) > 0.8
+        for _ in range(50):
+            pace.judged("a", 0.9, False)
+        assert pace.rate("a", 0.9) < 0.1
+        assert pace.rate("a", 0.5) > 0.4
+        assert pace.rate("b", 0.9) > 0.8
+
+    def test_wide_passes_that_cost_more_shorten_drafts(self) -> None:
+        for slope, is_worth_it in ((0.05, True), (0.9, False)):
+            pace = Pace()
+            for width in [1, 4, 8, 2] * 10:
+                pace.passed(width, 1 + slope * width)
+            assert pace.takes(0.3) == is_worth_it
+            assert pace.takes(1.0)
+
+    def test_passes_of_one_width_tell_no_slope(self) -> None:
+        pace = Pace()
+        for _ in range(20):
+            pace.passed(1, 0.01)
+        assert pace.takes(0.2)
+        assert not pace.takes(0.01)
+
+    @pytest.mark.parametrize(("is_right", "seconds"), [(False, 0.0), (True, 5.0)])
+    def test_a_drafter_that_does_not_pay_is_asked_seldom(
+        self, is_right: bool, seconds: float
+    ) -> None:
+        """Because it is wrong, or because it takes longer than the passes that it spares."""
+        pace = Pace()
+        asked = 0
+        for _ in range(4000):
+            pace.passed(1, 1.0)
+            if pace.asks("a", 1.0):
+                asked += 1
+                pace.guessed("a", seconds)
+                pace.judged("a", 0.5, is_right)
+        assert 5 <= asked < 400
+
+
+class TestHeads:
+    """Random weights: what counts is that states are taken in as they come, and none twice."""
+
+    SHAPE = (len(VOCABULARY), 8)
+
+    def weights(self, folder: Path) -> Path:
+        rng = np.random.default_rng(1)
+        size, width = self.SHAPE
+        shapes = {
+            **{"token": (size, width), "lag": (9, width), "state": (width, width)},
+            **{"head": (size, width), "places.0": (width, width), "places.1": (width, width)},
+            **{f"layers.0.{part}": (width, width) for part in ("query", "out")},
+            **{"layers.0.key": (width, 3 * width), "layers.0.value": (width, 2 * width)},
+            **{"layers.0.up": (16, width), "layers.0.down": (width, 16)},
+        }
+        stored: dict[str, object] = {"heads": 2}
+        for name, shape in shapes.items():
+            stored[f"{name}.int8"] = rng.integers(-127, 128, shape).astype(np.int8)
+            stored[f"{name}.scale"] = np.full((shape[0], 1), 0.01, np.float32)
+        file = folder / "draft_heads.npz"
+        np.savez(file, **stored)  # type: ignore[arg-type]
+        return file
+
+    class Model:
+        """Knows the states of the first tokens, as many as it is told to."""
+
+        known = 0
+
+        def states(self, prefix: tuple[int, ...]) -> np.ndarray:
+            ends = range(1, min(self.known, len(prefix)) + 1)
+            rows = [np.random.default_rng(prefix[:end]).normal(size=8) for end in ends]
+            return np.array(rows, np.float32).reshape(-1, 8)
+
+    def guesses(self, weights: HeadWeights, steps: Sequence[int]) -> list[list[Guess]]:
+        """What is guessed after more and more of a text, and a draft at the end."""
+        model = self.Model()
+        reading = Heads(model, weights).open(Job((), sampling=Sampling(temperature=0)), ())
+        text = b"the quick brown fox"
+        found = []
+        for count in steps:
+            model.known = count - 1
+            place = Place(list(text[:count]), list(text[count : count + 3]), FREE, 0.5)
+            found.append(asyncio.run(reading.propose(place, 8)))
+        return found
+
+    def test_states_that_come_bit_by_bit_are_those_that_come_at_once(self, tmp_path: Path) -> None:
+        weights = HeadWeights.read(self.weights(tmp_path), len(VOCABULARY))
+        *_, last = self.guesses(weights, [2, 3, 7, 8, 15])
+        [whole] = self.guesses(weights, [15])
+        assert len(last) == 1
+        assert last[0].token == whole[0].token
+        assert last[0].confidence == pytest.approx(whole[0].confidence, rel=1e-4)
+        [other] = self.guesses(weights, [12])
+        assert other[0].confidence != pytest.approx(whole[0].confidence, rel=1e-4)
+
+    def test_without_states_or_far_from_them_nothing_is_guessed(self, tmp_path: Path) -> None:
+        weights = HeadWeights.read(self.weights(tmp_path), len(VOCABULARY))
+        assert self.guesses(weights, [1]) == [[]]
+        model = self.Model()
+        reading = Heads(model, weights).open(Job(()), ())
+        for known, count in ((4, 1), (3, 0)):
+            model.known = known
+            place = Place(list(range(20)), (), FREE, 0.5)
+            assert len(asyncio.run(reading.propose(place, 8))) == count
+            reading = Heads(model, weights).open(Job(()), ())
+
+    def test_guesses_are_drawn_under_the_rule(self, tmp_path: Path) -> None:
+        weights = HeadWeights.read(self.weights(tmp_path), len(VOCABULARY))
+        masker = Masker(compile(ir.Grammar({"s": ir.one_of("xyz")}, "s")), VOCABULARY)
+        model = self.Model()
+        model.known = 2
+        drawn = set()
+        for number in range(20):
+            reading = Heads(model, weights).open(Job((), masker), ())
+            place = Place([1, 2, 3], (), Constrained(masker, 3, False), number / 20)
+            drawn |= {guess.token for guess in asyncio.run(reading.propose(place, 8))}
+        assert drawn <= set(b"xyz")
+        assert len(drawn) > 1
+
+    @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 nonsense", None])
+    def test_a_file_that_is_none_is_refused(self, tmp_path: Path, content: bytes | None) -> None:
+        file = tmp_path / "draft_heads.npz"
+        if content is None:
+            np.savez(file, heads=2)
+        else:
+            file.write_bytes(content)
+        with pytest.raises(UnreadableHeads, match="expected draft heads"):
+            HeadWeights.read(file, len(VOCABULARY))
+        with pytest.raises(UnreadableHeads, match="260 tokens where the model has 99"):
+            HeadWeights.read(self.weights(tmp_path), 99)

@@ -2,10 +2,12 @@
 
 from lipogram.decoding.autoregressive import Autoregressive, Drafter
 from lipogram.decoding.bytes.heads import Cover
+from lipogram.decoding.bytes.mixing import Mixing
 from lipogram.decoding.bytes.model import ByteModel
 from lipogram.decoding.bytes.states import ByteState, laws
 from lipogram.decoding.canvas import Canvas, Hole
 from lipogram.decoding.denoising import Denoiser
+from lipogram.decoding.ensemble import Ensemble
 from lipogram.decoding.errors import (
     BackendFailed,
     BudgetTooSmall,
@@ -13,6 +15,7 @@ from lipogram.decoding.errors import (
     DeadEnd,
     DecodingError,
     HolesTooSmall,
+    InvalidEnsemble,
     TokenRejected,
     Unfillable,
     Unspellable,
@@ -39,14 +42,17 @@ __all__ = [
     "Denoiser",
     "Denoising",
     "Drafter",
+    "Ensemble",
     "Event",
     "Finish",
     "FinishReason",
     "Hole",
     "HolesTooSmall",
     "Infill",
+    "InvalidEnsemble",
     "Job",
     "Masker",
+    "Mixing",
     "Sampling",
     "ScoredToken",
     "TokenRejected",

@@ -57,7 +57,7 @@ class Autoregressive:
         seed = job.sampling.seed
         rng = np.random.default_rng(None if seed is None else seed % 2**64)
         if job.infill is None and job.byte_mode == "full":
-            async with aclosing(full.generate(self.model, job, rng)) as events:
+            async with aclosing(full.generate((self.model,), job, rng)) as events:
                 async for event in events:
                     yield event
             return

@@ -10,6 +10,7 @@ DecodingError
 ├── TokenRejected      a token does not fit a slot of a canvas
 ├── NoInfilling        the model has no tokens to say where prefix and suffix are
 ├── UnsupportedJob     what is asked cannot be done together
+├── InvalidEnsemble    an ensemble's members, rule and weights do not go together
 ├── UnsupportedTokenizer  a tokenizer file cannot be read as bytes
 ├── UnsupportedModel   a backend cannot open a model
 ├── TurnsRefused       a model's chat template does not take a conversation
@@ -66,6 +67,10 @@ class NoInfilling(DecodingError):
 
 class UnsupportedJob(DecodingError):
     """A job whose parts exclude each other; the message says which."""
+
+
+class InvalidEnsemble(DecodingError):
+    """An ensemble whose members, rule and weights do not go together."""
 
 
 class UnsupportedTokenizer(DecodingError):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
+from lipogram.decoding.fill_in_middle import Prompt
 from lipogram.decoding.masking import Masker
 
 
@@ -99,8 +100,8 @@ class Job:
     or forbids bytes ("byte"); "switch" goes on by tokens after the cursor.
 
     `suffix` is what stands behind the output where it must not be repeated: the output ends before
-    it (`decoding.echo`). Special tokens `ends` end the output like end-of-sequence; generation by
-    bytes does not know them.
+    it (`decoding.echo`). Special tokens `ends` end the output like end-of-sequence. The further
+    members of an ensemble have prompts of their own, `other_prompts`.
 
     `max_tokens` bounds the output, None means what the context leaves. `stop` strings end the
     output before the first occurrence; they are looked for in unconstrained output and in
@@ -131,3 +132,4 @@ class Job:
     written: Written | None = None
     infill: Infill | None = None
     denoising: Denoising = field(default_factory=Denoising)
+    other_prompts: tuple[Prompt, ...] = ()

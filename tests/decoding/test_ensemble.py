@@ -16,6 +16,7 @@ from lipogram.decoding.bytes.mixing import Mixing
 from lipogram.decoding.ensemble import Ensemble
 from lipogram.decoding.errors import BackendFailed, BudgetTooSmall, ContextTooLong, InvalidEnsemble
 from lipogram.decoding.fill_in_middle import Prompt
+from lipogram.decoding.job import Infill
 from lipogram.decoding.models.base import Logits, Query
 from lipogram.decoding.models.table import TableModel
 from lipogram.grammars import compile, json_schema, regex
@@ -158,9 +159,10 @@ def test_members_are_asked_at_once_and_once_a_byte() -> None:
     for model in models:
         assert model.calls <= len(result.text) + 1
     usage = result.finish.usage
-    assert usage.model_calls == sum(usage.member_calls)
-    assert len(usage.member_calls) == 2
-    assert max(usage.member_calls) <= 3 * len(result.text)  # few words, so many covers
+    counts = [count for _, count in usage.member_calls]
+    assert usage.model_calls == sum(counts)
+    assert [name for name, _ in usage.member_calls] == ["table", "table"]
+    assert max(counts) <= 3 * len(result.text)  # few words, so many covers
 
 
 def test_what_a_rule_forces_is_not_asked_for_but_where_weights_follow_it() -> None:
@@ -176,7 +178,7 @@ def test_what_a_rule_forces_is_not_asked_for_but_where_weights_follow_it() -> No
         masker = Masker(compile(grammar), vocabulary(*WORDS))
         result = run(pair(Mixing(rule)), replace(JOB, masker=masker, max_tokens=40))
         assert result.text in (b'{"a":true}', b'{"a":false}')
-        calls[rule] = result.finish.usage.member_calls[1]
+        calls[rule] = result.finish.usage.member_calls[1][1]
     assert calls["linear"] <= 8 < calls["posterior"]
 
 
@@ -227,6 +229,7 @@ def test_members_that_do_not_go_together() -> None:
         {"byte_mode": "switch"},
         {"projection": "token", "masker": ruled("a*")},
         {"echo_logprobs": True},
+        {"infill": Infill((b"a", b"b"), (1,))},
         {"sampling": Sampling(logit_bias={1: 1.0})},
         {"sampling": Sampling(presence_penalty=1.0)},
         {"sampling": Sampling(frequency_penalty=1.0)},

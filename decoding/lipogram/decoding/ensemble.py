@@ -56,5 +56,7 @@ class Ensemble:
             raise UnsupportedJob(f"an ensemble has byte_mode full, found {job.byte_mode}")
         if job.masker is not None and job.projection != "byte":
             raise UnsupportedJob(f"an ensemble has projection byte, found {job.projection}")
+        if job.infill is not None:
+            raise UnsupportedJob("an ensemble fills no holes")
         if job.echo_logprobs:
             raise UnsupportedJob("an ensemble does not score prompts: their tokens are not shared")

@@ -52,10 +52,10 @@ class Usage:
 
     `forced_tokens` were determined by the grammar alone and cost no model call;
     `model_calls` counts scored positions asked of the model; of an ensemble, `member_calls` counts
-    them by member, in its order. `cached_tokens` of the prompt the
-    model had read for others before. `denoising_steps` are the calls in which a masked model scored
-    all of its slots; `witness_tokens` were taken from a known filling, because the model gave no
-    chance to any token that could stand there.
+    them by member's name, in its order. `cached_tokens` of the prompt the model had read for others
+    before. `denoising_steps` are the calls in which a masked model scored all of its slots;
+    `witness_tokens` were taken from a known filling, because the model gave no chance to any token
+    that could stand there.
     """
 
     prompt_tokens: int
@@ -65,7 +65,7 @@ class Usage:
     cached_tokens: int = 0
     denoising_steps: int = 0
     witness_tokens: int = 0
-    member_calls: tuple[int, ...] = ()
+    member_calls: tuple[tuple[str, int], ...] = ()
 
 
 FinishReason: TypeAlias = Literal["stop", "length"]

@@ -38,7 +38,7 @@ _CLIENT_GONE = 499
 
 def build_app(settings: Settings, served: Sequence[Model]) -> FastAPI:
     """The application that serves these models, the first by default."""
-    service = Service(settings, Registry(served, settings.served_names))
+    service = Service(settings, Registry(served, settings.served_names, settings.ensembles))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -54,6 +54,9 @@ class Metrics:
         self.witness_tokens = _counter(
             "witness_tokens", "Tokens in slots for which the model had none that fit", *_MODEL
         )
+        self.member_calls = _counter(
+            "member_calls", "Positions that a member of an ensemble scored", *_MODEL, "member"
+        )
         self.prefix_hits = _counter(
             "prefix_cache_hits", "Prompt tokens that were not computed again", *_MODEL
         )
@@ -91,6 +94,8 @@ class Metrics:
         self.model_calls.add(usage.model_calls, model)
         self.denoising_steps.add(usage.denoising_steps, model)
         self.witness_tokens.add(usage.witness_tokens, model)
+        for member, calls in usage.member_calls:
+            self.member_calls.add(calls, model, member)
         self.prefix_hits.add(usage.cached_tokens, model)
         self.generated.observe(usage.completion_tokens, model)
 

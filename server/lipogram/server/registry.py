@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 from lipogram.decoding.autoregressive import Autoregressive
+from lipogram.decoding.bytes.mixing import Mixing
 from lipogram.decoding.denoising import Denoiser
-from lipogram.decoding.errors import NoInfilling
+from lipogram.decoding.ensemble import Ensemble
+from lipogram.decoding.errors import InvalidEnsemble, NoInfilling
 from lipogram.decoding.events import Event
 from lipogram.decoding.fill_in_middle import FillInMiddle
 from lipogram.decoding.job import Job
 from lipogram.decoding.masking import warm_up
-from lipogram.decoding.models.base import Chat, MaskedModel, Model
+from lipogram.decoding.models.base import CausalModel, Chat, MaskedModel, Model
 from lipogram.server.errors import ModelNotFound
 from lipogram.server.prompts import ChatTemplate, ScriptTemplate, TurnTemplate
+from lipogram.server.settings import EnsembleSettings
 
 
 @runtime_checkable
@@ -29,7 +32,10 @@ class Decoder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A model, how it is decoded, and how conversations and documents are put to it."""
+    """A model, how it is decoded, and how conversations and documents are put to it.
+
+    An ensemble has `members`, and what is its first one's.
+    """
 
     name: str
     model: Model
@@ -37,6 +43,7 @@ class Served:
     template: ChatTemplate
     infilling: FillInMiddle | None
     created: int
+    members: tuple[Served, ...] = ()
 
     @property
     def knows_tokens(self) -> bool:
@@ -52,13 +59,24 @@ class Served:
 class Registry:
     """Served models by name; the first is the default, and `aliases` are further names for it."""
 
-    def __init__(self, models: Iterable[Model], aliases: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        models: Iterable[Model],
+        aliases: Iterable[str] = (),
+        ensembles: Iterable[EnsembleSettings] = (),
+    ) -> None:
+        """Raises InvalidEnsemble."""
         self._served = [_serve(model.name, _warmed_up(model)) for model in models]
         if not self._served:
             raise ValueError("expected at least one model")
         first = self._served[0]
         self._served += [_serve(alias, first.model) for alias in aliases]
-        self._by_name: Mapping[str, Served] = {entry.name: entry for entry in self._served}
+        self._by_name = {entry.name: entry for entry in self._served}
+        for ensemble in ensembles:
+            mixing = Mixing(ensemble.rule, ensemble.weights, ensemble.strength)
+            entry = self.together(ensemble.name, ensemble.members, mixing)
+            self._served.append(entry)
+            self._by_name[entry.name] = entry
 
     def all(self) -> list[Served]:
         """All names that are served, the default one first."""
@@ -74,6 +92,29 @@ class Registry:
                 f"The model {name[:80]!r} does not exist; this server has: {names}.", param="model"
             )
         return self._by_name[name]
+
+    def together(self, name: str, members: Sequence[str], mixing: Mixing) -> Served:
+        """An ensemble of served models; raises InvalidEnsemble."""
+        unknown = [member for member in members if member not in self._by_name]
+        if unknown:
+            names = ", ".join(self._by_name)
+            raise InvalidEnsemble(f"no member {unknown[0][:80]!r}: this server has {names}")
+        found = [self._by_name[member] for member in members]
+        if len(set(members)) < len(members):
+            raise InvalidEnsemble("expected each member once")
+        decoder = Ensemble([_scoring(member) for member in found], mixing)
+        return replace(found[0], name=name, decoder=decoder, members=tuple(found))
+
+
+def _scoring(member: Served) -> CausalModel:
+    """The model of a member, which must give scores from left to right."""
+    if member.members:
+        raise InvalidEnsemble(f"{member.name!r} is an ensemble: they cannot be nested")
+    if isinstance(member.model, MaskedModel):
+        raise InvalidEnsemble(f"{member.name!r} fills masks: it has no law of the next byte")
+    if isinstance(member.model, Decoder):
+        raise InvalidEnsemble(f"{member.name!r} is decoded elsewhere: it gives no scores")
+    return member.model
 
 
 def _serve(name: str, model: Model) -> Served:

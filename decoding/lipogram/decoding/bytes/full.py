@@ -6,6 +6,7 @@ the rest is renormalised, which is another law: a byte is as likely as the model
 few of the texts behind it the rule allows. Temperature and truncation shape the law of bytes.
 
 The budget counts tokens: the fewest in which the (first) model has written the output so far.
+What weighs less than a billionth of all is not judged: the laws are exact up to that.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from lipogram.grammars import State
 
 _TEXTS = (*(bytes([byte]) for byte in range(256)), b"")
 _FREE = np.ones(257, np.bool_)
+_EPSILON = 1e-9
 
 
 async def generate(
@@ -108,7 +110,7 @@ class _Run:
         budget(model, job, len(prompt.tokens) + len(ids))
         is_rule = job.masker is not None and job.projection == "token"
         rule = TokenRule(job.masker, prompt.ends) if job.masker and is_rule else None
-        by_bytes = ByteModel(model, rule=rule, ends=prompt.ends)
+        by_bytes = ByteModel(model, epsilon=_EPSILON, rule=rule, ends=prompt.ends)
         if job.boundary == "exact":
             return by_bytes.open([*prompt.tokens, prompt.text])
         taken = min(job.heal_tokens, len(ids)) if job.boundary == "heal" else 0
@@ -235,11 +237,11 @@ class _Run:
     def finish(self, prompt: tuple[ScoredToken, ...]) -> Finish:
         """The last event; an end counts as a token."""
         assert self.reason is not None
-        calls = tuple(model.model_calls for model in self._models)
+        calls = tuple((each.model.name, each.model_calls) for each in self._models)
         usage = Usage(
             prompt_tokens=len(self.prompt),
             completion_tokens=max(0, self._budget - self._left(self._bytes)),
-            model_calls=sum(calls) + self.prompt_calls,
+            model_calls=sum(count for _, count in calls) + self.prompt_calls,
             member_calls=calls if len(calls) > 1 else (),
             cached_tokens=self._cached_tokens,
         )

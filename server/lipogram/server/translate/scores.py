@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 from lipogram.decoding.events import ScoredToken, Usage
@@ -63,13 +64,20 @@ def usage(parts: Sequence[Usage], n: int) -> common.Usage:
             cached_tokens=sum(part.cached_tokens for part in parts[::n])
         ),
     )
-    if not any(part.denoising_steps or part.witness_tokens for part in parts):
-        return whole
-    filled = common.FilledTokens(
-        denoising_steps=sum(part.denoising_steps for part in parts),
-        witness_tokens=sum(part.witness_tokens for part in parts),
-    )
-    return whole.model_copy(update={"completion_tokens_details": filled})
+    details: dict[str, object] = {}
+    if any(part.denoising_steps or part.witness_tokens for part in parts):
+        details["completion_tokens_details"] = common.FilledTokens(
+            denoising_steps=sum(part.denoising_steps for part in parts),
+            witness_tokens=sum(part.witness_tokens for part in parts),
+        )
+    calls = Counter[str]()
+    for part in parts:
+        calls.update(dict(part.member_calls))
+    if calls:
+        details["members"] = [
+            common.MemberUsage(model=name, calls=count) for name, count in calls.items()
+        ]
+    return whole.model_copy(update=details) if details else whole
 
 
 def _older_top(token: ScoredToken) -> dict[str, float] | None:

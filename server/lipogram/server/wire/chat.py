@@ -11,6 +11,7 @@ from lipogram.server.wire.common import (
     DenoisingOptions,
     JsonOptions,
     LarkOrGbnf,
+    Mixed,
     Refused,
     Request,
     Sampling,
@@ -132,7 +133,7 @@ ResponseFormat = Annotated[
 ]
 
 
-class ChatRequest(Sampling):
+class ChatRequest(Mixed, Sampling):
     """Answer a conversation."""
 
     model: str

@@ -7,9 +7,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from lipogram.decoding.bytes.mixing import MixingRule
+
 MAX_STOPS = 16
 MAX_STOP_CHARACTERS = 256
 MAX_COUNT = 2**31 - 1
+MAX_MEMBERS = 8
 
 
 class Request(BaseModel):
@@ -130,7 +133,22 @@ class Sampling(Request):
     service_tier: Literal["auto", "default"] | None = None
 
 
-class CursorOptions(Request):
+class EnsembleOptions(Request):
+    """Served models, and the rule by which their laws of the next byte become one."""
+
+    members: Annotated[list[str], Field(fail_fast=True, min_length=2, max_length=MAX_MEMBERS)]
+    rule: MixingRule | None = None
+    weights: Annotated[list[float], Field(max_length=MAX_MEMBERS)] | None = None
+    strength: float | None = None
+
+
+class Mixed(Request):
+    """What may be asked of several models together; `model` is one of the members."""
+
+    ensemble: EnsembleOptions | None = None
+
+
+class CursorOptions(Mixed):
     """How an output joins the texts before and behind the cursor.
 
     `boundary`, `byte_mode` and `projection` are those of a job. `fim_order` puts the suffix first
@@ -179,14 +197,25 @@ class Unconstrained(Reply):
     fitting_bytes: int
 
 
+class MemberUsage(Reply):
+    """How many positions a member of an ensemble scored."""
+
+    model: str
+    calls: int
+
+
 class Usage(Reply):
-    """Token counts of a request; details of slots that were filled, where there were any."""
+    """Token counts of a request; details of slots that were filled, where there were any.
+
+    `members` are there where an ensemble answers.
+    """
 
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
     prompt_tokens_details: CachedTokens
     completion_tokens_details: FilledTokens | None = None
+    members: list[MemberUsage] | None = None
 
 
 class CachedTokens(Reply):

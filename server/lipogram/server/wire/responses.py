@@ -10,6 +10,7 @@ from lipogram.server.wire.chat import GrammarFormat, JsonObjectFormat, TextForma
 from lipogram.server.wire.common import (
     Count,
     JsonOptions,
+    Mixed,
     No,
     Refused,
     Request,
@@ -208,7 +209,7 @@ class Reasoning(Request):
     mode: Refused = None
 
 
-class ResponsesRequest(Request):
+class ResponsesRequest(Mixed):
     """Answer a conversation, in the newer dialect; from `seed` on, members are of our own."""
 
     model: str

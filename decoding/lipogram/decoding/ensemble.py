@@ -58,5 +58,7 @@ class Ensemble:
             raise UnsupportedJob(f"an ensemble has projection byte, found {job.projection}")
         if job.infill is not None:
             raise UnsupportedJob("an ensemble fills no holes")
+        if job.faithful is not None:
+            raise UnsupportedJob("an ensemble has no faithful sampling")
         if job.echo_logprobs:
             raise UnsupportedJob("an ensemble does not score prompts: their tokens are not shared")

@@ -10,6 +10,7 @@ DecodingError
 ├── TokenRejected      a token does not fit a slot of a canvas
 ├── NoInfilling        the model has no tokens to say where prefix and suffix are
 ├── UnsupportedJob     what is asked cannot be done together
+├── NoFaithfulText     no text that was begun ended in the language
 ├── InvalidEnsemble    an ensemble's members, rule and weights do not go together
 ├── UnsupportedTokenizer  a tokenizer file cannot be read as bytes
 ├── UnsupportedModel   a backend cannot open a model
@@ -67,6 +68,10 @@ class NoInfilling(DecodingError):
 
 class UnsupportedJob(DecodingError):
     """A job whose parts exclude each other; the message says which."""
+
+
+class NoFaithfulText(DecodingError):
+    """Of all texts that faithful sampling began, none came to an end in the language."""
 
 
 class InvalidEnsemble(DecodingError):

@@ -68,6 +68,19 @@ class Usage:
     member_calls: tuple[tuple[str, int], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """How a text came about that was to follow the model's law given the language.
+
+    `stage` "attempts": it was written without the rule, and is a member: an exact draw.
+    "particles": it was drawn from so many weighted ones as `effective_samples` of equal weight, at
+    the least on the way, would be worth.
+    """
+
+    stage: Literal["attempts", "particles"]
+    effective_samples: float
+
+
 FinishReason: TypeAlias = Literal["stop", "length"]
 
 
@@ -82,6 +95,7 @@ class Finish:
     usage: Usage
     stop: bytes | None = None
     prompt_tokens: tuple[ScoredToken, ...] = ()
+    evidence: Evidence | None = None
 
 
 Event: TypeAlias = Chunk | Finish

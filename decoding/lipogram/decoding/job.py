@@ -89,6 +89,22 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
+class Faithful:
+    """What sampling from the model's law given the language may take: texts that are begun.
+
+    First up to so many `attempts` without the rule, then so many weighted `particles` under it.
+    """
+
+    attempts: int = 32
+    particles: int = 32
+
+    def __post_init__(self) -> None:
+        """Raises ValueError unless there are some particles."""
+        if self.attempts < 0 or self.particles < 1:
+            raise ValueError(f"expected at least 0 attempts and 1 particle, found {self}")
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """Continue `prompt` (token ids) and then `text`, under `masker`'s rule, if any.
 
@@ -101,7 +117,8 @@ class Job:
 
     `suffix` is what stands behind the output where it must not be repeated: the output ends before
     it (`decoding.echo`). Special tokens `ends` end the output like end-of-sequence. The further
-    members of an ensemble have prompts of their own, `other_prompts`.
+    members of an ensemble have prompts of their own, `other_prompts`. With `faithful` the output is
+    drawn from the model's law given the language instead of token by token under its mask.
 
     `max_tokens` bounds the output, None means what the context leaves. `stop` strings end the
     output before the first occurrence; they are looked for in unconstrained output and in
@@ -133,3 +150,4 @@ class Job:
     infill: Infill | None = None
     denoising: Denoising = field(default_factory=Denoising)
     other_prompts: tuple[Prompt, ...] = ()
+    faithful: Faithful | None = None

@@ -13,7 +13,7 @@ from lipogram.server.registry import Served
 from lipogram.server.translate import constraint, tools
 from lipogram.server.translate.denoising import denoising
 from lipogram.server.translate.plan import Plan
-from lipogram.server.translate.sampling import check_length, check_room, sampling, stops
+from lipogram.server.translate.sampling import check_length, check_room, sampling, stops, with_law
 from lipogram.server.wire import chat as wire
 
 
@@ -45,6 +45,7 @@ def plan(request: wire.ChatRequest, served: Served) -> Plan:
         ignore_eos=bool(request.ignore_eos),
         denoising=denoising(request.denoising, served, bool(request.stream)),
     )
+    job = with_law(job, request, bool(rule.sources))
     return Plan(served, (Prompt(prompt),), request.n or 1, job, rule if rule.sources else None)
 
 

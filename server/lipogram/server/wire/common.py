@@ -13,6 +13,7 @@ MAX_STOPS = 16
 MAX_STOP_CHARACTERS = 256
 MAX_COUNT = 2**31 - 1
 MAX_MEMBERS = 8
+MAX_PARTICLES = 256
 
 
 class Request(BaseModel):
@@ -110,7 +111,11 @@ class StructuredOutputs(GrammarOptions):
 
 
 class Sampling(Request):
-    """How the next token is drawn, and when to stop; the same for both OpenAI endpoints."""
+    """How the next token is drawn, and when to stop; the same for both OpenAI endpoints.
+
+    `sampling` "projected" draws token by token under the rule's mask, "faithful" from the model's
+    law of texts given the rule, with so many `particles` where attempts without it fail.
+    """
 
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
@@ -124,6 +129,8 @@ class Sampling(Request):
     stop: str | StopTexts | None = None
     n: Annotated[int, Field(ge=1, le=128)] | None = None
     ignore_eos: bool | None = None
+    sampling: Literal["projected", "faithful"] | None = None
+    particles: Annotated[int, Field(ge=1, le=MAX_PARTICLES)] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     structured_outputs: StructuredOutputs | None = None
@@ -195,6 +202,13 @@ class Unconstrained(Reply):
     param: str | None
     code: str | None
     fitting_bytes: int
+
+
+class SamplingEvidence(Reply):
+    """How a text came about whose law was to be the model's own, given its rule."""
+
+    stage: Literal["attempts", "particles"]
+    effective_samples: float
 
 
 class MemberUsage(Reply):

@@ -85,6 +85,7 @@ def _check(job: Job, abilities: Abilities) -> None:
     is_plain = not sampling.top_k and not sampling.min_p and sampling.repetition_penalty == 1.0
     is_unwritten = job.masker is not None and job.written is None
     refused = {
+        "faithful sampling": job.faithful is not None,
         "byte_mode full": job.byte_mode == "full",
         f"boundary {job.boundary}": bool(job.text) and job.boundary != "none",
         "log-probabilities of the prompt": job.echo_logprobs,

@@ -11,7 +11,16 @@ import numpy as np
 import pytest
 
 from laws.running import assert_law, seeded
-from laws.tokenizing import TOY_MERGES, TOY_TOKENS, Finite, Tokens, merged, toy_vocabulary, trained
+from laws.tokenizing import (
+    TOY_MERGES,
+    TOY_TOKENS,
+    Finite,
+    Tokens,
+    is_written,
+    merged,
+    toy_vocabulary,
+    trained,
+)
 from lipogram.decoding import Autoregressive, Job, Masker, Sampling, Vocabulary
 from lipogram.decoding.bytes.heads import STOP
 from lipogram.decoding.bytes.model import ByteModel
@@ -36,25 +45,6 @@ def random_bpe(seed: int, pattern: str | None = None) -> Finite:
     vocabulary = Vocabulary.from_tokenizer_json(trained(texts, 267, pattern))
     ids = [id for id, text in enumerate(vocabulary.tokens) if text and set(text) <= set(b"ab ")]
     return Finite(vocabulary, ids, 6, seed)
-
-
-def is_written(finite: Finite) -> Callable[[Tokens], bool]:
-    """Whether tokens are what the tokenizer makes of some text, by encoding all short ones."""
-    spells_all = finite.vocabulary.spells_all
-    letters = sorted({byte for id in finite.ids for byte in finite.vocabulary.tokens[id]})
-    known = [*letters, *(b".x" if spells_all else b"")]
-    # Letters that the model does not know count as well: the tokenizer does.
-    endings = [bytes(text) for size in range(3) for text in product(known, repeat=size)]
-
-    @cache
-    def judge(tokens: Tokens) -> bool:
-        text = finite.vocabulary.decode(tokens)
-        return any(
-            tuple(finite.vocabulary.encode(text + ending)[: len(tokens)]) == tokens
-            for ending in endings
-        )
-
-    return judge
 
 
 async def law(state: ByteState) -> np.ndarray:

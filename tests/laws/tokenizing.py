@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -35,16 +35,20 @@ def merged(text: bytes, merges: Sequence[tuple[bytes, bytes]]) -> list[bytes]:
         parts[at : at + 2] = [parts[at] + parts[at + 1]]
 
 
-def toy_vocabulary(in_parts: bool) -> Vocabulary:
+def toy_vocabulary(
+    in_parts: bool,
+    tokens: Sequence[bytes] = TOY_TOKENS,
+    merges: Sequence[tuple[bytes, bytes]] = TOY_MERGES,
+) -> Vocabulary:
     """The vocabulary of research on tokenization bias, judged by its parts or by encoding."""
 
     def encode(text: bytes) -> list[int]:
-        return [TOY_TOKENS.index(part) for part in merged(text, TOY_MERGES)]
+        return [tokens.index(part) for part in merged(text, merges)]
 
     parts = BytePairs(lambda text: [len(text)], lambda piece: tuple(encode(piece)), {}, {})
     return Vocabulary(
-        [*TOY_TOKENS, b""],
-        eos_ids=(len(TOY_TOKENS),),
+        [*tokens, b""],
+        eos_ids=(len(tokens),),
         encoder=encode,
         byte_pairs=parts if in_parts else None,
     )
@@ -112,6 +116,40 @@ class Finite:
                 waiting += [
                     ((*tokens, id), weight + row[id]) for id in self.ids if row[id] > -math.inf
                 ]
+
+
+class Written(Finite):
+    """The same, but token strings that its tokenizer does not write have no chance."""
+
+    def _scores(self, prefix: Tokens) -> np.ndarray:
+        scores = super()._scores(prefix)
+        for id in self.ids:
+            if not self._is_written((*prefix, id)):
+                scores[id] = -np.inf
+        return scores
+
+    @cached_property
+    def _is_written(self) -> Callable[[Tokens], bool]:
+        return is_written(self)
+
+
+def is_written(finite: Finite) -> Callable[[Tokens], bool]:
+    """Whether tokens are what the tokenizer makes of some text, by encoding all short ones."""
+    spells_all = finite.vocabulary.spells_all
+    letters = sorted({byte for id in finite.ids for byte in finite.vocabulary.tokens[id]})
+    known = [*letters, *(b".x" if spells_all else b"")]
+    # Letters that the model does not know count as well: the tokenizer does.
+    endings = [bytes(text) for size in range(3) for text in product(known, repeat=size)]
+
+    @cache
+    def judge(tokens: Tokens) -> bool:
+        text = finite.vocabulary.decode(tokens)
+        return any(
+            tuple(finite.vocabulary.encode(text + ending)[: len(tokens)]) == tokens
+            for ending in endings
+        )
+
+    return judge
 
 
 def trained(texts: Sequence[str], size: int, pattern: str | None, **model: object) -> str:

@@ -2,6 +2,7 @@
 
 from lipogram.decoding.autoregressive import Autoregressive
 from lipogram.decoding.bytes.heads import Cover
+from lipogram.decoding.bytes.mixing import Mixing
 from lipogram.decoding.bytes.model import ByteModel
 from lipogram.decoding.bytes.states import ByteState, laws
 from lipogram.decoding.canvas import Canvas, Hole
@@ -11,6 +12,7 @@ from lipogram.decoding.drafting.chain import Chain
 from lipogram.decoding.drafting.forced import Forced
 from lipogram.decoding.drafting.ngrams import Ngrams
 from lipogram.decoding.drafting.small import SmallModel
+from lipogram.decoding.ensemble import Ensemble
 from lipogram.decoding.errors import (
     BackendFailed,
     BudgetTooSmall,
@@ -18,6 +20,7 @@ from lipogram.decoding.errors import (
     DeadEnd,
     DecodingError,
     HolesTooSmall,
+    InvalidEnsemble,
     TokenRejected,
     Unfillable,
     Unspellable,
@@ -45,6 +48,7 @@ __all__ = [
     "Denoiser",
     "Denoising",
     "Drafter",
+    "Ensemble",
     "Event",
     "Finish",
     "FinishReason",
@@ -53,8 +57,10 @@ __all__ = [
     "Hole",
     "HolesTooSmall",
     "Infill",
+    "InvalidEnsemble",
     "Job",
     "Masker",
+    "Mixing",
     "Ngrams",
     "Place",
     "Sampling",

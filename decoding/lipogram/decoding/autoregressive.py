@@ -17,7 +17,7 @@ from typing import Final
 
 import numpy as np
 
-from lipogram.decoding import infilling, sampling
+from lipogram.decoding import faithful, infilling, sampling
 from lipogram.decoding.bytes import full
 from lipogram.decoding.course import Constrained, Course, Free
 from lipogram.decoding.events import Chunk, Event, Finish, FinishReason, ScoredToken, Usage
@@ -44,13 +44,9 @@ class Autoregressive:
         """
         seed = job.sampling.seed
         rng = np.random.default_rng(None if seed is None else seed % 2**64)
-        if job.infill is None and job.byte_mode == "full":
-            async with aclosing(full.generate(self.model, job, rng)) as events:
-                async for event in events:
-                    yield event
-            return
-        if job.infill is not None:
-            async with aclosing(infilling.generate(self.model, job, job.infill, rng)) as events:
+        other = self._other_law(job, rng)
+        if other is not None:
+            async with aclosing(other) as events:
                 async for event in events:
                     yield event
             return
@@ -82,6 +78,16 @@ class Autoregressive:
         if chunk is not None:
             yield chunk
         yield run.finish(prompt)
+
+    def _other_law(self, job: Job, rng: np.random.Generator) -> AsyncGenerator[Event, None] | None:
+        """What generates by another law than token by token from the cursor on, if the job does."""
+        if job.faithful is not None and job.masker is not None:
+            return faithful.generate(self.model, job, rng)
+        if job.infill is not None:
+            return infilling.generate(self.model, job, job.infill, rng)
+        if job.byte_mode == "full":
+            return full.generate((self.model,), job, rng)
+        return None
 
 
 class Run:

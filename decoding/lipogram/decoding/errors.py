@@ -10,6 +10,8 @@ DecodingError
 ├── TokenRejected      a token does not fit a slot of a canvas
 ├── NoInfilling        the model has no tokens to say where prefix and suffix are
 ├── UnsupportedJob     what is asked cannot be done together
+├── NoFaithfulText     no text that was begun ended in the language
+├── InvalidEnsemble    an ensemble's members, rule and weights do not go together
 ├── UnsupportedTokenizer  a tokenizer file cannot be read as bytes
 ├── UnsupportedModel   a backend cannot open a model
 ├── TurnsRefused       a model's chat template does not take a conversation
@@ -66,6 +68,14 @@ class NoInfilling(DecodingError):
 
 class UnsupportedJob(DecodingError):
     """A job whose parts exclude each other; the message says which."""
+
+
+class NoFaithfulText(DecodingError):
+    """Of all texts that faithful sampling began, none came to an end in the language."""
+
+
+class InvalidEnsemble(DecodingError):
+    """An ensemble whose members, rule and weights do not go together."""
 
 
 class UnsupportedTokenizer(DecodingError):

@@ -51,13 +51,13 @@ class Usage:
     """Token counts of one generation, and how the output came about.
 
     `forced_tokens` were determined by the grammar alone and cost no model call;
-    `model_calls` counts scored positions asked of the model. `cached_tokens` of the prompt the
-    model had read for others before. `denoising_steps` are the calls in which a masked model scored
-    all of its slots; `witness_tokens` were taken from a known filling, because the model gave no
-    chance to any token that could stand there.
-    `model_passes` counts the times it was asked after the
-    prompt, `drafted_tokens` the guesses that it was given to check, and `accepted_tokens` those
-    that it would have made itself.
+    `model_calls` counts scored positions asked of the model; of an ensemble, `member_calls` counts
+    them by member's name, in its order. `cached_tokens` of the prompt the model had read for others
+    before. `denoising_steps` are the calls in which a masked model scored all of its slots;
+    `witness_tokens` were taken from a known filling, because the model gave no chance to any token
+    that could stand there. `model_passes` counts the times it was asked after the prompt,
+    `drafted_tokens` the guesses that it was given to check, and `accepted_tokens` those that it
+    would have made itself.
     """
 
     prompt_tokens: int
@@ -70,6 +70,20 @@ class Usage:
     model_passes: int = 0
     drafted_tokens: int = 0
     accepted_tokens: int = 0
+    member_calls: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """How a text came about that was to follow the model's law given the language.
+
+    `stage` "attempts": it was written without the rule, and is a member: an exact draw.
+    "particles": it was drawn from so many weighted ones as `effective_samples` of equal weight, at
+    the least on the way, would be worth.
+    """
+
+    stage: Literal["attempts", "particles"]
+    effective_samples: float
 
 
 FinishReason: TypeAlias = Literal["stop", "length"]
@@ -86,6 +100,7 @@ class Finish:
     usage: Usage
     stop: bytes | None = None
     prompt_tokens: tuple[ScoredToken, ...] = ()
+    evidence: Evidence | None = None
 
 
 Event: TypeAlias = Chunk | Finish

@@ -32,10 +32,14 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a job begins with: fixed tokens, and the bytes from there to the cursor."""
+    """What a job begins with: fixed tokens, and the bytes from there to the cursor.
+
+    `ends` are special tokens that end what follows, beside end-of-sequence.
+    """
 
     tokens: tuple[int, ...] = ()
     text: bytes = b""
+    ends: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ def check(job: Job, who: str) -> None:
     wanted = {
         "log-probabilities": job.top_logprobs is not None or job.echo_logprobs,
         "penalties": law.presence_penalty or law.frequency_penalty or law.repetition_penalty != 1,
+        "faithful sampling": job.faithful is not None,
         "generation by bytes": job.byte_mode == "full",
         "stop strings in holes": job.infill and job.stop,
     }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from lipogram.decoding.fill_in_middle import Prompt
 from lipogram.decoding.masking import Masker
 
 if TYPE_CHECKING:
@@ -92,6 +93,22 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
+class Faithful:
+    """What sampling from the model's law given the language may take: texts that are begun.
+
+    First up to so many `attempts` without the rule, then so many weighted `particles` under it.
+    """
+
+    attempts: int = 32
+    particles: int = 32
+
+    def __post_init__(self) -> None:
+        """Raises ValueError unless there are some particles."""
+        if self.attempts < 0 or self.particles < 1:
+            raise ValueError(f"expected at least 0 attempts and 1 particle, found {self}")
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """Continue `prompt` (token ids) and then `text`, under `masker`'s rule, if any.
 
@@ -103,8 +120,9 @@ class Job:
     or forbids bytes ("byte"); "switch" goes on by tokens after the cursor.
 
     `suffix` is what stands behind the output where it must not be repeated: the output ends before
-    it (`decoding.echo`). Special tokens `ends` end the output like end-of-sequence; generation by
-    bytes does not know them.
+    it (`decoding.echo`). Special tokens `ends` end the output like end-of-sequence. The further
+    members of an ensemble have prompts of their own, `other_prompts`. With `faithful` the output is
+    drawn from the model's law given the language instead of token by token under its mask.
 
     `max_tokens` bounds the output, None means what the context leaves. `stop` strings end the
     output before the first occurrence; they are looked for in unconstrained output and in
@@ -140,3 +158,5 @@ class Job:
     denoising: Denoising = field(default_factory=Denoising)
     drafters: Chain | None = None
     prediction: bytes = b""
+    other_prompts: tuple[Prompt, ...] = ()
+    faithful: Faithful | None = None

@@ -73,7 +73,7 @@ def build_app(settings: Settings, served: Sequence[Model]) -> FastAPI:
 def _registry(settings: Settings, served: Sequence[Model]) -> Registry:
     drafts = {model.name: Draft.parse(model.draft) for model in settings.models}
     try:
-        return Registry(served, settings.served_names, drafts)
+        return Registry(served, settings.served_names, drafts, settings.ensembles)
     except errors.RequestError as error:
         raise SettingsError(f"a model's draft cannot be: {error}") from error
 

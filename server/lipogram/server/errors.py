@@ -143,6 +143,8 @@ TABLE: dict[type[BaseException], Answer] = {
     decoding.NoInfilling: Answer(400, INVALID, "infilling_unsupported"),
     decoding.Unfillable: Answer(400, INVALID, "holes_unfillable"),
     decoding.HolesTooSmall: Answer(400, INVALID, "holes_too_small"),
+    decoding.NoFaithfulText: Answer(400, INVALID, "no_faithful_text"),
+    decoding.InvalidEnsemble: Answer(400, INVALID, "invalid_ensemble"),
     decoding.UnsupportedJob: Answer(400, INVALID, "unsupported_combination"),
     decoding.DeadEnd: Answer(400, INVALID, "vocabulary_dead_end"),
     decoding.TurnsRefused: Answer(400, INVALID, "conversation_refused"),
@@ -158,6 +160,7 @@ _AT = {
     "conversation_refused": "messages",
     "holes_unfillable": "infill.segments",
     "holes_too_small": "infill.max_tokens",
+    "invalid_ensemble": "ensemble",
 }
 """The members at fault where the decoder found out."""
 

@@ -61,6 +61,9 @@ class Metrics:
         self.accepted = _counter(
             "spec_decode_num_accepted_tokens", "Guesses that the model would have made", *_MODEL
         )
+        self.member_calls = _counter(
+            "member_calls", "Positions that a member of an ensemble scored", *_MODEL, "member"
+        )
         self.prefix_hits = _counter(
             "prefix_cache_hits", "Prompt tokens that were not computed again", *_MODEL
         )
@@ -101,6 +104,8 @@ class Metrics:
         self.model_passes.add(usage.model_passes, model)
         self.drafted.add(usage.drafted_tokens, model)
         self.accepted.add(usage.accepted_tokens, model)
+        for member, calls in usage.member_calls:
+            self.member_calls.add(calls, model, member)
         self.prefix_hits.add(usage.cached_tokens, model)
         self.generated.observe(usage.completion_tokens, model)
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
 from lipogram.decoding.autoregressive import Autoregressive
+from lipogram.decoding.bytes.mixing import Mixing
 from lipogram.decoding.denoising import Denoiser
 from lipogram.decoding.drafting.heads import Heads, HeadWeights
-from lipogram.decoding.errors import NoInfilling
+from lipogram.decoding.ensemble import Ensemble
+from lipogram.decoding.errors import InvalidEnsemble, NoInfilling
 from lipogram.decoding.events import Event
 from lipogram.decoding.fill_in_middle import FillInMiddle
 from lipogram.decoding.job import Job
@@ -22,6 +24,7 @@ from lipogram.decoding.models.embedded import EmbeddedCausal
 from lipogram.server.drafting import Draft, Drafting
 from lipogram.server.errors import InvalidRequest, ModelNotFound
 from lipogram.server.prompts import ChatTemplate, ScriptTemplate, TurnTemplate
+from lipogram.server.settings import EnsembleSettings
 
 
 @runtime_checkable
@@ -35,7 +38,8 @@ class Decoder(Protocol):
 class Served:
     """A model, how it is decoded, and how conversations and documents are put to it.
 
-    `drafting` None: it is not decoded token by token here, so nobody can draft.
+    `drafting` None: it is not decoded token by token here, so nobody can draft. An ensemble has
+    `members`, and what is its first one's.
     """
 
     name: str
@@ -45,6 +49,7 @@ class Served:
     infilling: FillInMiddle | None
     created: int
     drafting: Drafting | None
+    members: tuple[Served, ...] = ()
 
     @property
     def knows_tokens(self) -> bool:
@@ -61,7 +66,7 @@ class Registry:
     """Served models by name; the first is the default, and `aliases` are further names for it.
 
     `drafts` say who drafts for a model by default, where it is not all that the model has. Raises
-    InvalidRequest, ModelNotFound for a draft that cannot be.
+    InvalidRequest, ModelNotFound for a draft that cannot be, InvalidEnsemble.
     """
 
     def __init__(
@@ -69,6 +74,7 @@ class Registry:
         models: Iterable[Model],
         aliases: Iterable[str] = (),
         drafts: Mapping[str, Draft] = MappingProxyType({}),
+        ensembles: Iterable[EnsembleSettings] = (),
     ) -> None:
         self._served = [
             self._serve(_warmed_up(model), drafts.get(model.name, Draft(frozenset({"auto"}))))
@@ -78,10 +84,15 @@ class Registry:
             raise ValueError("expected at least one model")
         first = self._served[0]
         self._served += [replace(first, name=alias) for alias in aliases]
-        self._by_name: Mapping[str, Served] = {entry.name: entry for entry in self._served}
+        self._by_name = {entry.name: entry for entry in self._served}
         for served in self._served:
             if served.drafting is not None:
                 served.drafting.chain()
+        for ensemble in ensembles:
+            mixing = Mixing(ensemble.rule, ensemble.weights, ensemble.strength)
+            entry = self.together(ensemble.name, ensemble.members, mixing)
+            self._served.append(entry)
+            self._by_name[entry.name] = entry
 
     def _serve(self, model: Model, draft: Draft) -> Served:
         decoder: Decoder
@@ -127,6 +138,29 @@ class Registry:
                 f"The model {name[:80]!r} does not exist; this server has: {names}.", param="model"
             )
         return self._by_name[name]
+
+    def together(self, name: str, members: Sequence[str], mixing: Mixing) -> Served:
+        """An ensemble of served models; raises InvalidEnsemble."""
+        unknown = [member for member in members if member not in self._by_name]
+        if unknown:
+            names = ", ".join(self._by_name)
+            raise InvalidEnsemble(f"no member {unknown[0][:80]!r}: this server has {names}")
+        found = [self._by_name[member] for member in members]
+        if len(set(members)) < len(members):
+            raise InvalidEnsemble("expected each member once")
+        decoder = Ensemble([_scoring(member) for member in found], mixing)
+        return replace(found[0], name=name, decoder=decoder, drafting=None, members=tuple(found))
+
+
+def _scoring(member: Served) -> CausalModel:
+    """The model of a member, which must give scores from left to right."""
+    if member.members:
+        raise InvalidEnsemble(f"{member.name!r} is an ensemble: they cannot be nested")
+    if isinstance(member.model, MaskedModel):
+        raise InvalidEnsemble(f"{member.name!r} fills masks: it has no law of the next byte")
+    if isinstance(member.model, Decoder):
+        raise InvalidEnsemble(f"{member.name!r} is decoded elsewhere: it gives no scores")
+    return member.model
 
 
 def _template(model: Model) -> ChatTemplate:

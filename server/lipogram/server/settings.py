@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType, UnionType
 from typing import Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
+from lipogram.decoding.bytes.mixing import MixingRule
 from lipogram.grammars.errors import Error
 from lipogram.grammars.json_schema import KeyOrder
 from lipogram.server.drafting import Draft
@@ -57,19 +58,37 @@ class ModelSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class EnsembleSettings:
+    """An ensemble to serve under `name`: names of `models`, and how they are mixed (`Mixing`)."""
+
+    name: str
+    members: tuple[str, ...]
+    rule: MixingRule = "linear"
+    weights: tuple[float, ...] = ()
+    strength: float | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> EnsembleSettings:
+        """Raises SettingsError: no text says it all."""
+        raise SettingsError("expected ensembles in the settings file alone, found them here")
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything the server can be told.
 
     `models` are served, none meaning the default embedded one; `served_names` are further names
-    for the first. `max_requests` may be in the house before new ones are answered 429; the first
-    sequence of each is decoded at once, and `max_sequences` more. `key_order` is that of JSON
-    objects whose request names none. `compile_*` bound one request's grammar, `cache_mib` all
-    compiled ones together. A body has `body_seconds` to arrive, a request `request_seconds` from
-    there to its last byte. Traces go to `otlp_traces_endpoint`, if it is given.
+    for the first; `ensembles` of them have names of their own. `max_requests` may be in the
+    house before new ones are answered 429; the first sequence of each is decoded at once, and
+    `max_sequences` more. `key_order` is that of JSON objects whose request names none.
+    `compile_*` bound one request's grammar, `cache_mib` all compiled ones together. A body has
+    `body_seconds` to arrive, a request `request_seconds` from there to its last byte. Traces go
+    to `otlp_traces_endpoint`, if it is given.
     """
 
     models: tuple[ModelSettings, ...] = ()
     served_names: tuple[str, ...] = ()
+    ensembles: tuple[EnsembleSettings, ...] = ()
     host: str = "127.0.0.1"
     port: int = 8000
     api_keys: tuple[ApiKey, ...] = field(default=(), repr=False)
@@ -94,6 +113,7 @@ _PARSERS: dict[object, Callable[[str], Any]] = {
     float: float,
     KeyOrder: str,
     ModelSettings: ModelSettings.parse,
+    EnsembleSettings: EnsembleSettings.parse,
     ApiKey: ApiKey.parse,
 }
 
@@ -219,8 +239,11 @@ def _check(settings: Settings) -> None:
             Draft.parse(model.draft)
         except ValueError as error:
             raise SettingsError(f"models {model.name!r}: draft: {error}") from None
+    served = [*(model.name for model in settings.models), *settings.served_names]
+    ensembles = [ensemble.name for ensemble in settings.ensembles]
     for kind, names in (
-        ("models", [*(model.name for model in settings.models), *settings.served_names]),
+        ("models", served),
+        ("ensembles", [*served, *ensembles]),
         ("api_keys", [key.name for key in settings.api_keys]),
     ):
         for place, name in enumerate(names):

@@ -1,17 +1,18 @@
-"""Generation byte by byte: every byte is drawn from the law of bytes.
+"""Generation byte by byte: every byte is drawn from the law of bytes, of one model or of several.
 
 With `projection` "token" a rule forbids tokens before their bytes are summed: the law of texts is
 that of constrained decoding by tokens, whatever the prompt's end. With "byte" it forbids bytes, and
 the rest is renormalised, which is another law: a byte is as likely as the model finds it, however
 few of the texts behind it the rule allows. Temperature and truncation shape the law of bytes.
 
-The budget counts tokens: the fewest in which the model has written the output so far.
+The budget counts tokens: the fewest in which the (first) model has written the output so far.
+What weighs less than a billionth of all is not judged: the laws are exact up to that.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -19,13 +20,16 @@ from numpy.typing import NDArray
 
 from lipogram.decoding import sampling
 from lipogram.decoding.bytes.heads import STOP
+from lipogram.decoding.bytes.mixed import MixedState
+from lipogram.decoding.bytes.mixing import Mixing
 from lipogram.decoding.bytes.model import ByteModel
 from lipogram.decoding.bytes.states import ByteState
+from lipogram.decoding.bytes.token_rule import TokenRule
 from lipogram.decoding.closing import closing, fits
 from lipogram.decoding.errors import BudgetTooSmall, DeadEnd, UnsupportedJob
 from lipogram.decoding.events import Chunk, Event, Finish, FinishReason, ScoredToken, Usage
+from lipogram.decoding.fill_in_middle import Prompt
 from lipogram.decoding.job import Job, Sampling
-from lipogram.decoding.masking import Masker
 from lipogram.decoding.models.base import CausalModel, cached_tokens
 from lipogram.decoding.opening import budget, scored_prompt
 from lipogram.decoding.output import Output
@@ -33,10 +37,11 @@ from lipogram.grammars import State
 
 _TEXTS = (*(bytes([byte]) for byte in range(256)), b"")
 _FREE = np.ones(257, np.bool_)
+_EPSILON = 1e-9
 
 
 async def generate(
-    model: CausalModel, job: Job, rng: np.random.Generator
+    models: Sequence[CausalModel], job: Job, rng: np.random.Generator, mixing: Mixing | None = None
 ) -> AsyncGenerator[Event, None]:
     """Chunks of bytes, then one Finish; see `Autoregressive.generate`.
 
@@ -44,10 +49,11 @@ async def generate(
     rules with special tokens.
     """
     _check(job)
-    run = _Run(model, job, rng)
+    run = _Run(models, job, rng, mixing or Mixing())
     prompt: tuple[ScoredToken, ...] = ()
     if job.echo_logprobs:
-        prompt, run.prompt_calls = await scored_prompt(model, run.prompt, job.top_logprobs or 0)
+        top = job.top_logprobs or 0
+        prompt, run.prompt_calls = await scored_prompt(models[0], run.prompt, top)
     while run.reason is None:
         chunk = await run.step()
         if chunk is not None:
@@ -68,80 +74,68 @@ def _check(job: Job) -> None:
         raise UnsupportedJob("byte_mode full cannot write the special tokens of this grammar")
 
 
-class _TokenRule:
-    """A masker as what restricts token rows; remembers where recent texts lead."""
-
-    def __init__(self, masker: Masker) -> None:
-        self._masker = masker
-        self._states: dict[bytes, State | None] = {b"": masker.start()}
-
-    def allowed(self, text: bytes) -> NDArray[np.bool_]:
-        """See Rule.allowed."""
-        state = self._walked(text)
-        if state is None:
-            return np.zeros(len(self._masker.vocabulary), np.bool_)
-        return sampling.unpack(self._masker.mask(state), len(self._masker.vocabulary))
-
-    def is_live(self, text: bytes) -> bool:
-        """See Rule.is_live."""
-        return self._walked(text) is not None
-
-    def _walked(self, text: bytes) -> State | None:
-        known = len(text)
-        while text[:known] not in self._states:
-            known -= 1
-        state = self._states[text[:known]]
-        if state is not None:
-            state = self._masker.automaton.walk(state, text[known:])
-        if len(self._states) > 4096:
-            self._states = {b"": self._masker.start()}
-        self._states[text] = state
-        return state
-
-
 class _Run:
     """One generation on its way."""
 
-    def __init__(self, model: CausalModel, job: Job, rng: np.random.Generator) -> None:
-        ids = tuple(model.vocabulary.encode(job.text))
-        self.prompt = job.prompt + ids
+    def __init__(
+        self, models: Sequence[CausalModel], job: Job, rng: np.random.Generator, mixing: Mixing
+    ) -> None:
         self.prompt_calls = 0
-        self._cached_tokens = cached_tokens(model, self.prompt)
         self._job = job
         self._rng = rng
-        self._budget = budget(model, job, len(self.prompt))
-        rule = _TokenRule(job.masker) if job.masker and job.projection == "token" else None
-        self._model = ByteModel(model, rule=rule)
-        self._bytes = self._opened(ids)
-        self._tokens_before = _fewest(self._bytes)
+        prompts = (Prompt(job.prompt, job.text, job.ends), *job.other_prompts)
+        members = [self._opened(*each) for each in zip(models, prompts, strict=True)]
+        self._models = [member.model for member in members]
+        self._bytes = MixedState.begun(members, mixing)
+        self.prompt = (*job.prompt, *models[0].vocabulary.encode(job.text))
+        self._cached_tokens = cached_tokens(models[0], self.prompt)
+        self._budget = budget(models[0], job, len(self.prompt))
+        self._tokens_before = self._bytes.tokens
         self._output = Output(job.stop, job.suffix)
         self._state: State | None = None
         self._plan: bytes | None = None  # None: a shortest completion fits
         if job.masker is not None:
             self._state = job.masker.start()
-            if not fits(job.masker, self._state, self._budget):
+            if not self._fits(self._state, self._bytes):
                 raise BudgetTooSmall(
                     f"the shortest text of the language does not fit into {self._budget} tokens"
                 )
         self.reason: FinishReason | None = None
         self._look()
 
-    def _opened(self, ids: tuple[int, ...]) -> ByteState:
+    def _opened(self, model: CausalModel, prompt: Prompt) -> ByteState:
+        """A model behind its prompt; raises ContextTooLong."""
         job = self._job
+        ids = tuple(model.vocabulary.encode(prompt.text))
+        budget(model, job, len(prompt.tokens) + len(ids))
+        is_rule = job.masker is not None and job.projection == "token"
+        rule = TokenRule(job.masker, prompt.ends) if job.masker and is_rule else None
+        by_bytes = ByteModel(model, epsilon=_EPSILON, rule=rule, ends=prompt.ends)
         if job.boundary == "exact":
-            return self._model.open([*job.prompt, job.text])
+            return by_bytes.open([*prompt.tokens, prompt.text])
         taken = min(job.heal_tokens, len(ids)) if job.boundary == "heal" else 0
         kept = ids[: len(ids) - taken]
-        text = self._model.vocabulary.decode(ids[len(kept) :])
-        return self._model.open([*job.prompt, *kept, text])
+        text = model.vocabulary.decode(ids[len(kept) :])
+        return by_bytes.open([*prompt.tokens, *kept, text])
 
-    @property
-    def _spent(self) -> int:
-        return _fewest(self._bytes) - self._tokens_before
+    def _left(self, after: MixedState) -> int:
+        """The tokens that are left of the budget at a state."""
+        return self._budget - (after.tokens - self._tokens_before)
+
+    def _fits(self, state: State, after: MixedState) -> bool:
+        """Whether the output can be closed there within the budget and every member's window."""
+        masker, left = self._job.masker, self._left(after)
+        assert masker is not None  # there is a rule
+        if not fits(masker, state, left):
+            return False
+        if after.room >= left * masker.vocabulary.longest_token_bytes:
+            return True
+        plan = closing(masker, state)
+        return plan is not None and len(masker.vocabulary.decode(plan)) <= after.room
 
     def _look(self) -> None:
         """Find out which bytes are allowed, and whether the output is over."""
-        self._next: dict[int, ByteState] = {}
+        self._next: dict[int, MixedState] = {}
         masker, self._allowed = self._job.masker, _FREE.copy()
         self._allowed[STOP] = not self._job.ignore_eos
         if masker is not None:
@@ -162,7 +156,8 @@ class _Run:
         """Draw one byte or the end; returns what is final."""
         forced = np.flatnonzero(self._allowed)
         row = None
-        if len(forced) == 1 and forced[0] != STOP:
+        is_forced = len(forced) == 1 and forced[0] != STOP
+        if is_forced and not self._bytes.needs_every_law:
             drawn = iter(forced.tolist())
         else:
             row = await self._bytes.logprobs()
@@ -186,16 +181,15 @@ class _Run:
         return None
 
     def _admits(self, byte: int) -> bool:
-        left = self._budget - (_fewest(self._after(byte)) - self._tokens_before)
-        masker = self._job.masker
+        after, masker = self._after(byte), self._job.masker
         if masker is None:
-            return left >= 0
+            return self._left(after) >= 0 and after.room >= 0
         assert self._state is not None  # there is a rule
         state = masker.automaton.step(self._state, byte)
         assert state is not None  # the byte is allowed
-        return fits(masker, state, left) or self._planned()[:1] == bytes([byte])
+        return self._fits(state, after) or self._planned()[:1] == bytes([byte])
 
-    def _after(self, byte: int) -> ByteState:
+    def _after(self, byte: int) -> MixedState:
         if byte not in self._next:
             self._next[byte] = self._bytes.advance(byte)
         return self._next[byte]
@@ -223,7 +217,7 @@ class _Run:
             planned = self._plan
             self._state = masker.automaton.step(self._state, byte)
             assert self._state is not None  # the byte is allowed
-            has_room = fits(masker, self._state, self._budget - self._spent)
+            has_room = self._fits(self._state, self._bytes)
             self._plan = None if has_room or planned is None else planned[1:]
         chunk = self._output.push(text, scored, may_end)
         self._look()
@@ -243,16 +237,12 @@ class _Run:
     def finish(self, prompt: tuple[ScoredToken, ...]) -> Finish:
         """The last event; an end counts as a token."""
         assert self.reason is not None
-        calls = self._model.model_calls + self.prompt_calls
+        calls = tuple((each.model.name, each.model_calls) for each in self._models)
         usage = Usage(
-            len(self.prompt),
-            max(0, self._spent),
-            model_calls=calls,
+            prompt_tokens=len(self.prompt),
+            completion_tokens=max(0, self._budget - self._left(self._bytes)),
+            model_calls=sum(count for _, count in calls) + self.prompt_calls,
+            member_calls=calls if len(calls) > 1 else (),
             cached_tokens=self._cached_tokens,
         )
         return Finish(self.reason, usage, self._output.stopped, prompt)
-
-
-def _fewest(state: ByteState) -> int:
-    """The tokens in which the text is written, at the least."""
-    return len(state.trunk) + min(len(head.path) + bool(head.pending) for head in state.heads)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -26,6 +26,7 @@ class ByteModel:
     `epsilon` leaves heads out that are lighter than that share of the heaviest and not among the
     `kept_heads` heaviest, and unjudged what weighs less than that share of all: tens of times
     faster, and `missing_mass` bounds the error. `rule` restricts tokens after the prompt.
+    Special tokens `ends` end a text like end-of-sequence.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class ByteModel:
         epsilon: float = 0.0,
         rule: Rule | None = None,
         kept_heads: int = 8,
+        ends: Collection[int] = (),
     ) -> None:
         """Raises ValueError for an unknown mode, or an epsilon that is not in [0, 1)."""
         if mode not in ("valid", "renormalised", "all"):
@@ -49,7 +51,8 @@ class ByteModel:
         self.model_calls = 0  # positions scored so far
         self.vocabulary = model.vocabulary
         self.spoken = self.vocabulary.has_text.copy()
-        self.spoken[list(self.vocabulary.eos_ids)] = True
+        self.ends = tuple({*self.vocabulary.eos_ids, *ends})
+        self.spoken[list(self.ends)] = True
 
     def open(self, prompt: Sequence[int | bytes]) -> ByteState:
         """The state after a prompt: token ids are fixed, and text before one ends where it stands.
@@ -91,7 +94,7 @@ class ByteModel:
         if self.mode == "renormalised":
             texts = self.vocabulary.lexicon.ids.tolist()
             written_next = [id for id in texts if allowed[id] and self.writes((*window, id))]
-            ends = [id for id in self.vocabulary.eos_ids if allowed[id]]
+            ends = [id for id in self.ends if allowed[id]]
             allowed = np.zeros(len(allowed), np.bool_)
             allowed[written_next] = True
             allowed[ends] = self.writes(window, is_end=True)

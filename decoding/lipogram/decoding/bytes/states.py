@@ -11,6 +11,7 @@ a time (two or three in code), and each byte costs about one scored token.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -111,6 +112,22 @@ class ByteState:
             path[count:]: row for path, row in self._rows.items() if path[:count] == common
         }
         return after
+
+    @property
+    def fewest_tokens(self) -> int:
+        """The tokens in which prompt and text are written, at the least."""
+        written = min(len(head.path) + bool(head.pending) for head in self.heads)
+        return len(self.fixed) + len(self.trunk) + written
+
+    @property
+    def most_tokens(self) -> int:
+        """The tokens that the model is to read for the next law, at the most."""
+        return len(self.fixed) + len(self.trunk) + max(len(head.path) for head in self.heads)
+
+    @property
+    def law_found(self) -> Weights | None:
+        """What `logprobs` gives, if it was asked."""
+        return self._found[0].logprobs if self._found else None
 
     @property
     def leak(self) -> float:
@@ -276,10 +293,9 @@ class ByteState:
 
     def _end_weight(self, head: Head) -> float:
         window = self.trunk[self.window :] + head.path
-        ends = list(self.model.vocabulary.eos_ids)
         if self.model.mode == "valid" and not self.model.writes(window, is_end=True):
             return -np.inf
-        return self._log_weight(head.path) + log_sum(self._rows[head.path][ends])
+        return self._log_weight(head.path) + log_sum(self._rows[head.path][list(self.model.ends)])
 
     def _law_of(
         self, reaching: Leaves, going: Leaves, ends: Weights, by_head: Weights, unjudged: float
@@ -321,7 +337,7 @@ class ByteState:
 
 
 async def laws(states: Sequence[ByteState]) -> list[Weights]:
-    """The laws of several states, those of the same model in one call of it."""
+    """The laws of several states: one call of each model, all at once."""
     new = [state for state in states if not state._found]
     asked = []
     for state in new:
@@ -358,13 +374,15 @@ async def _score(
         queries.setdefault(id(state.model.model), []).extend(
             (state, first, query) for first, query in state.queries(paths)
         )
-    for group in queries.values():
-        if group:
-            answers = await group[0][0].model.model.logits([query for _, _, query in group])
-            for state, _, query in group:
-                state.model.model_calls += 1 + len(query.draft)
-            for (state, first, query), scores in zip(group, answers, strict=True):
-                state.take_rows(first, query, scores)
+    groups = [group for group in queries.values() if group]
+    found = await asyncio.gather(
+        *(group[0][0].model.model.logits([query for _, _, query in group]) for group in groups)
+    )
+    for group, answers in zip(groups, found, strict=True):
+        for state, _, query in group:
+            state.model.model_calls += 1 + len(query.draft)
+        for (state, first, query), scores in zip(group, answers, strict=True):
+            state.take_rows(first, query, scores)
 
 
 def _common(paths: Sequence[Tokens]) -> int:

@@ -12,7 +12,7 @@ from lipogram.server import logs, sse
 from lipogram.server.body import JsonRoute
 from lipogram.server.responding import respond
 from lipogram.server.serving import Service, service_of
-from lipogram.server.translate import chat
+from lipogram.server.translate import chat, ensembles
 from lipogram.server.translate.chat_reply import ChatWriter
 from lipogram.server.translate.plan import Plan
 from lipogram.server.wire.chat import ChatRequest
@@ -25,8 +25,8 @@ router = APIRouter(route_class=JsonRoute, tags=["OpenAI"])
 async def create_chat_completion(body: ChatRequest, request: Request) -> Response:
     """Answer a conversation, `n` times, with text or with a call of a tool."""
     service = service_of(request)
-    served = service.registry.find(body.model)
-    plan = await asyncio.to_thread(chat.plan, body, served)
+    served = ensembles.find(service.registry, body.model, body.ensemble)
+    plan = await asyncio.to_thread(ensembles.plan, chat.plan, body, served)
     writer = ChatWriter(body.model, plan.n, plan.constraint, bool(body.logprobs))
     return await respond(request, body, answered(service, plan, writer, request), writer)
 

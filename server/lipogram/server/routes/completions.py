@@ -18,7 +18,7 @@ from lipogram.server.body import JsonRoute
 from lipogram.server.responding import respond
 from lipogram.server.routes.editors import tabby_completion
 from lipogram.server.serving import Service, service_of
-from lipogram.server.translate import completions
+from lipogram.server.translate import completions, ensembles
 from lipogram.server.translate.completion_reply import CompletionWriter
 from lipogram.server.translate.plan import Plan
 from lipogram.server.wire.completions import CompletionReply, CompletionRequest
@@ -52,8 +52,8 @@ async def create_completion(body: Body, request: Request) -> Response:
 async def create_openai_completion(body: CompletionRequest, request: Request) -> Response:
     """Continue each prompt, `n` times; DeepSeek's paths for filling in."""
     service = service_of(request)
-    served = service.registry.find(body.model)
-    plan = await asyncio.to_thread(completions.plan, body, served)
+    served = ensembles.find(service.registry, body.model, body.ensemble)
+    plan = await asyncio.to_thread(ensembles.plan, completions.plan, body, served)
     count = len(plan.prompts) * plan.n
     holes = 0 if plan.job.infill is None else len(plan.job.infill.max_tokens)
     writer = CompletionWriter(body.model, count, plan.n, body.logprobs is not None, holes)

@@ -19,7 +19,7 @@ from lipogram.server import dialects, logs, sse
 from lipogram.server.body import JsonRoute
 from lipogram.server.responding import Chunk, Writer, respond
 from lipogram.server.serving import Service, service_of, while_connected
-from lipogram.server.translate import editors
+from lipogram.server.translate import editors, ensembles
 from lipogram.server.translate.chat_reply import ChatWriter
 from lipogram.server.translate.editor_replies import GenerateWriter, LlamaCppWriter, TabbyWriter
 from lipogram.server.translate.infilling import Fitted
@@ -79,8 +79,8 @@ class EventWriter(Writer[Chunk], Protocol[Chunk]):
 @llama_cpp.post("/infill", response_model=LlamaCppReply, responses=sse.DOCUMENTED)
 async def infill(body: InfillRequest, request: Request) -> Response:
     """Fill in between a prefix and a suffix."""
-    served = service_of(request).registry.find(body.model)
-    planned = await asyncio.to_thread(editors.infill, body, served)
+    served = ensembles.find(service_of(request).registry, body.model, body.ensemble)
+    planned = await asyncio.to_thread(ensembles.fitted_plan, editors.infill, body, served)
     return await _llama_cpp(body, request, *planned)
 
 
@@ -88,8 +88,8 @@ async def infill(body: InfillRequest, request: Request) -> Response:
 @llama_cpp.post("/completions", response_model=LlamaCppReply, responses=sse.DOCUMENTED)
 async def complete(body: LlamaCppCompletionRequest, request: Request) -> Response:
     """Continue a prompt."""
-    served = service_of(request).registry.find(body.model)
-    planned = await asyncio.to_thread(editors.completion, body, served)
+    served = ensembles.find(service_of(request).registry, body.model, body.ensemble)
+    planned = await asyncio.to_thread(ensembles.fitted_plan, editors.completion, body, served)
     return await _llama_cpp(body, request, *planned)
 
 
@@ -105,19 +105,21 @@ async def _llama_cpp(
 async def _read_ahead(service: Service, plan: Plan) -> None:
     """Let the model read a prompt to which nothing is to be written yet."""
     with service.house.admitted():
-        model = plan.served.model
-        if isinstance(model, MaskedModel):
-            return  # it keeps nothing of what it has read
-        for prompt in plan.prompts:
-            ids = (*prompt.tokens, *model.vocabulary.encode(prompt.text))
-            await model.logits([Query(ids)])
+        members = plan.served.members or (plan.served,)
+        for served, prompts in zip(members, (plan.prompts, *plan.other_prompts), strict=True):
+            model = served.model
+            if isinstance(model, MaskedModel):
+                return  # it keeps nothing of what it has read
+            for prompt in prompts:
+                ids = (*prompt.tokens, *model.vocabulary.encode(prompt.text))
+                await model.logits([Query(ids)])
 
 
 @mistral.post("/v1/fim/completions", response_model=ChatReply, responses=sse.DOCUMENTED)
 async def fim(body: FimRequest, request: Request) -> Response:
     """Fill in between a prompt and a suffix, answered like a conversation."""
-    served = service_of(request).registry.find(body.model)
-    plan, _ = await asyncio.to_thread(editors.fim, body, served)
+    served = ensembles.find(service_of(request).registry, body.model, body.ensemble)
+    plan, _ = await asyncio.to_thread(ensembles.fitted_plan, editors.fim, body, served)
     last = ChatMessage(content="")  # plug-ins add up what all deltas have as content
     writer = ChatWriter(body.model, plan.n, plan.constraint, is_scored=False, last=last)
     return await respond(request, body, _chunks(plan, writer, request), writer)
@@ -126,8 +128,8 @@ async def fim(body: FimRequest, request: Request) -> Response:
 @ollama.post("/api/generate", response_model=GenerateReply, responses=dialects.LINES_DOCUMENTED)
 async def generate(body: GenerateRequest, request: Request) -> Response:
     """Fill in, answer or continue."""
-    served = service_of(request).registry.find(_untagged(body.model))
-    plan, _ = await asyncio.to_thread(editors.generate, body, served)
+    served = ensembles.find(service_of(request).registry, _untagged(body.model), body.ensemble)
+    plan, _ = await asyncio.to_thread(ensembles.fitted_plan, editors.generate, body, served)
     writer = GenerateWriter(body.model)
     return await respond(request, body, _chunks(plan, writer, request), writer, dialects.OLLAMA)
 
@@ -163,8 +165,8 @@ def _untagged(name: str) -> str:
 
 async def tabby_completion(body: TabbyRequest, request: Request) -> Response:
     """Tabby's completion: on OpenAI's path, told apart by its `segments`."""
-    served = service_of(request).registry.find(None)
-    plan, _ = await asyncio.to_thread(editors.tabby, body, served)
+    served = ensembles.find(service_of(request).registry, None, body.ensemble)
+    plan, _ = await asyncio.to_thread(ensembles.fitted_plan, editors.tabby, body, served)
     writer = TabbyWriter()
     return await respond(request, body, _chunks(plan, writer, request), writer)
 

@@ -13,7 +13,7 @@ from lipogram.server.body import JsonRoute
 from lipogram.server.responding import respond
 from lipogram.server.routes.chat import answered
 from lipogram.server.serving import service_of
-from lipogram.server.translate import responses
+from lipogram.server.translate import ensembles, responses
 from lipogram.server.translate.chat_reply import ChatWriter
 from lipogram.server.translate.response_reply import ResponseWriter
 from lipogram.server.wire.replies import ChatChunk
@@ -27,8 +27,8 @@ router = APIRouter(route_class=JsonRoute, tags=["OpenAI"])
 async def create_response(body: ResponsesRequest, request: Request) -> Response:
     """Answer a conversation with text or with a call of a tool; nothing is stored."""
     service = service_of(request)
-    served = service.registry.find(body.model)
-    plan = await asyncio.to_thread(responses.plan, body, served)
+    served = ensembles.find(service.registry, body.model, body.ensemble)
+    plan = await asyncio.to_thread(ensembles.plan, responses.plan, body, served)
     chat = ChatWriter(body.model, 1, plan.constraint, plan.job.top_logprobs is not None)
     writer = ResponseWriter(body, chat)
     events = _events(answered(service, plan, chat, request), writer)

@@ -19,6 +19,7 @@ from lipogram.server.translate.sampling import (
     drafters,
     sampling,
     stops,
+    with_law,
 )
 from lipogram.server.wire import chat as wire
 
@@ -55,6 +56,7 @@ def plan(request: wire.ChatRequest, served: Served) -> Plan:
         drafters=drafters(request, served, prediction),
         prediction=prediction.encode(),
     )
+    job = with_law(job, request, bool(rule.sources))
     return Plan(served, (Prompt(prompt),), request.n or 1, job, rule if rule.sources else None)
 
 

@@ -11,6 +11,7 @@ from lipogram.server.constraints import Call, Constraint
 from lipogram.server.sse import Characters
 from lipogram.server.translate.completion_reply import FINGERPRINT
 from lipogram.server.translate.denoising import canvas
+from lipogram.server.translate.sampling import evidence
 from lipogram.server.translate.scores import chat_scores, usage
 from lipogram.server.translate.tools import CallReader, Opened, Part, Payload
 from lipogram.server.translate.unconstrained import Dropped, unconstrained
@@ -197,10 +198,18 @@ class ChatWriter:
         reason: FinishReason | None = None,
     ) -> ChatChunk:
         choice = ChunkChoice(index=index, delta=delta, logprobs=scores, finish_reason=reason)
-        if reason is not None and index in self.dropped:
-            told = {"unconstrained": unconstrained(self.dropped[index])}
-            choice = choice.model_copy(update=told)
+        if reason is not None:
+            choice = choice.model_copy(update=self._told(index))
         return self._with([choice])
+
+    def _told(self, index: int) -> dict[str, object]:
+        """What comes with the reason for the end."""
+        finish, told = self._choices[index].finish, dict[str, object]()
+        if index in self.dropped:
+            told["unconstrained"] = unconstrained(self.dropped[index])
+        if finish is not None and finish.evidence is not None:
+            told["sampling"] = evidence(finish.evidence)
+        return told
 
     def _with(self, choices: list[ChunkChoice]) -> ChatChunk:
         return ChatChunk(
@@ -229,8 +238,10 @@ def _joined(pieces: Sequence[ChunkChoice], is_scored: bool) -> ChatChoice:
         logprobs=_joined_scores(scores) if is_scored else None,
         finish_reason=reason,
     )
-    told = pieces[-1].unconstrained
-    return joined if told is None else joined.model_copy(update={"unconstrained": told})
+    told = {"unconstrained": pieces[-1].unconstrained, "sampling": pieces[-1].sampling}
+    return joined.model_copy(
+        update={name: value for name, value in told.items() if value is not None}
+    )
 
 
 def _joined_scores(scores: Sequence[list[TokenScore] | None]) -> ChatLogprobs:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from lipogram.decoding.events import Chunk, Event, Finish, FinishReason, ScoredToken, Usage
 from lipogram.server.sse import Characters
 from lipogram.server.translate.denoising import canvas
+from lipogram.server.translate.sampling import evidence
 from lipogram.server.translate.scores import CompletionScores, usage
 from lipogram.server.translate.unconstrained import Dropped, unconstrained
 from lipogram.server.wire.completions import (
@@ -41,6 +42,8 @@ class _Choice:
             return piece.model_copy(update={"canvas": canvas(event.sketch)})
         self.finish = event
         last = self._choice(self._characters.end(), (), event.reason)
+        if event.evidence is not None:
+            last = last.model_copy(update={"sampling": evidence(event.evidence)})
         if not self._fillings:
             return last
         texts = [filling.decode(errors="replace") for filling in self._fillings]
@@ -139,7 +142,7 @@ def _joined(pieces: Sequence[CompletionChoice]) -> CompletionChoice:
         finish_reason=pieces[-1].finish_reason,
     )
     last = pieces[-1]
-    told = {"unconstrained": last.unconstrained, "fillings": last.fillings}
+    told = {name: getattr(last, name) for name in ("unconstrained", "fillings", "sampling")}
     return joined.model_copy(
         update={name: value for name, value in told.items() if value is not None}
     )

@@ -27,6 +27,7 @@ from lipogram.server.translate.sampling import (
     drafters,
     sampling,
     stops,
+    with_law,
 )
 from lipogram.server.wire.completions import CompletionRequest
 
@@ -71,6 +72,7 @@ def plan(request: CompletionRequest, served: Served) -> Plan:
         job = replace(job, boundary="none")
     outputs = request.structured_outputs
     rule = constraint.structured(outputs) if outputs is not None else None
+    job = with_law(job, request, rule is not None)
     documents = [Document(entry, request.suffix) for entry in entries if isinstance(entry, str)]
     if len(documents) < len(entries):
         refuse_document(request, rule)

@@ -88,7 +88,9 @@ def fim(request: FimRequest, served: Served) -> Planned:
     outputs = request.structured_outputs
     rule = constraint.structured(outputs) if outputs is not None else None
     document = Document(request.prompt, request.suffix or "")
-    return infilling.plan(document, request, job, served, n=request.n or 1, constraint=rule)
+    plan, found = infilling.plan(document, request, job, served, n=request.n or 1, constraint=rule)
+    job = sampling.with_law(plan.job, request, rule is not None)
+    return replace(plan, job=job), found
 
 
 def generate(request: GenerateRequest, served: Served) -> Planned:

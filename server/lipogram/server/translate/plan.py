@@ -19,6 +19,7 @@ class Plan:
 
     The constraint is for the output alone, or with `places`, one for each prompt, for the document
     that the output stands in. Where nothing can stand there, `falls_back` makes the output free.
+    Of an ensemble, `other_prompts` has the prompts as each further member reads them.
     """
 
     served: Served
@@ -28,6 +29,7 @@ class Plan:
     constraint: Constraint | None
     places: tuple[Place, ...] = ()
     falls_back: bool = False
+    other_prompts: tuple[tuple[Prompt, ...], ...] = ()
 
     def jobs(self, maskers: Sequence[Masker | None]) -> list[Job]:
         """The jobs in the order of OpenAI's choices: all of the first prompt, then the next.
@@ -39,7 +41,7 @@ class Plan:
             job = replace(job, drafters=self.served.drafting.chain())
         return [
             each
-            for prompt, masker in zip(self.prompts, maskers, strict=True)
+            for place, (prompt, masker) in enumerate(zip(self.prompts, maskers, strict=True))
             for each in repeated(
                 replace(
                     job,
@@ -47,6 +49,7 @@ class Plan:
                     text=prompt.text,
                     masker=masker,
                     written=None if masker is None else self._written(),
+                    other_prompts=tuple(prompts[place] for prompts in self.other_prompts),
                 ),
                 self.n,
             )

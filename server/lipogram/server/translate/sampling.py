@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from lipogram.decoding.drafting.chain import Chain
 from lipogram.decoding.drafting.ngrams import Ngrams
-from lipogram.decoding.job import Job, Sampling
+from lipogram.decoding.events import Evidence
+from lipogram.decoding.job import Faithful, Job, Sampling
 from lipogram.decoding.vocabulary import Vocabulary
 from lipogram.server.drafting import DRAFTED_TOKENS, Draft, DraftKind
 from lipogram.server.errors import InvalidRequest, PromptTooLong
@@ -35,6 +36,36 @@ def sampling(request: common.Sampling, vocabulary: Vocabulary) -> Sampling:
         repetition_penalty=_given(request.repetition_penalty, neutral.repetition_penalty),
         logit_bias=_bias(request.logit_bias or {}, vocabulary),
         seed=request.seed,
+    )
+
+
+def with_law(job: Job, request: common.Sampling, is_ruled: bool) -> Job:
+    """The job with the law of texts that the request wants under its rule.
+
+    A faithful text begins and ends where the rule and the model say: the token before the cursor
+    is left as it is, unless the request says otherwise, and no suffix is looked for.
+    """
+    if request.sampling != "faithful":
+        if request.particles is not None:
+            raise InvalidRequest(
+                "'particles' goes with 'sampling' \"faithful\".", param="particles"
+            )
+        return job
+    if not is_ruled:
+        raise InvalidRequest(
+            "'sampling' \"faithful\" goes with a constraint: without, all sampling is.",
+            param="sampling",
+        )
+    given = request.boundary if isinstance(request, common.CursorOptions) else None
+    neutral = Faithful()
+    faithful = Faithful(particles=_given(request.particles, neutral.particles))
+    return replace(job, faithful=faithful, boundary=given or "none", suffix=b"")
+
+
+def evidence(found: Evidence) -> common.SamplingEvidence:
+    """How a faithful text came about, for the client."""
+    return common.SamplingEvidence(
+        stage=found.stage, effective_samples=round(found.effective_samples, 2)
     )
 
 

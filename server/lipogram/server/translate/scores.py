@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 from lipogram.decoding.events import ScoredToken, Usage
@@ -55,7 +56,7 @@ def usage(parts: Sequence[Usage], n: int) -> common.Usage:
     """What a request used; a prompt counts once, however many continuations it got."""
     prompt = sum(part.prompt_tokens for part in parts[::n])
     completion = sum(part.completion_tokens for part in parts)
-    return common.Usage(
+    whole = common.Usage(
         prompt_tokens=prompt,
         completion_tokens=completion,
         total_tokens=prompt + completion,
@@ -64,6 +65,13 @@ def usage(parts: Sequence[Usage], n: int) -> common.Usage:
         ),
         completion_tokens_details=_details(parts),
     )
+    calls = Counter[str]()
+    for part in parts:
+        calls.update(dict(part.member_calls))
+    if not calls:
+        return whole
+    members = [common.MemberUsage(model=name, calls=count) for name, count in calls.items()]
+    return whole.model_copy(update={"members": members})
 
 
 def _details(parts: Sequence[Usage]) -> common.DraftedTokens | common.FilledTokens:

@@ -11,6 +11,7 @@ from lipogram.server.wire.common import (
     DenoisingOptions,
     JsonOptions,
     LarkOrGbnf,
+    Mixed,
     Refused,
     Request,
     Sampling,
@@ -139,7 +140,7 @@ class Prediction(Request):
     content: str | Parts
 
 
-class ChatRequest(Sampling):
+class ChatRequest(Mixed, Sampling):
     """Answer a conversation."""
 
     model: str

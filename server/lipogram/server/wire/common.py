@@ -7,9 +7,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from lipogram.decoding.bytes.mixing import MixingRule
+
 MAX_STOPS = 16
 MAX_STOP_CHARACTERS = 256
 MAX_COUNT = 2**31 - 1
+MAX_MEMBERS = 8
+MAX_PARTICLES = 256
 
 
 class Request(BaseModel):
@@ -122,7 +126,11 @@ Draft = No | DraftKind | Annotated[list[DraftKind], _SOME] | DraftModel
 
 
 class Sampling(Request):
-    """How the next token is drawn, and when to stop; the same for both OpenAI endpoints."""
+    """How the next token is drawn, and when to stop; the same for both OpenAI endpoints.
+
+    `sampling` "projected" draws token by token under the rule's mask, "faithful" from the model's
+    law of texts given the rule, with so many `particles` where attempts without it fail.
+    """
 
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
@@ -136,6 +144,8 @@ class Sampling(Request):
     stop: str | StopTexts | None = None
     n: Annotated[int, Field(ge=1, le=128)] | None = None
     ignore_eos: bool | None = None
+    sampling: Literal["projected", "faithful"] | None = None
+    particles: Annotated[int, Field(ge=1, le=MAX_PARTICLES)] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     structured_outputs: StructuredOutputs | None = None
@@ -146,7 +156,22 @@ class Sampling(Request):
     service_tier: Literal["auto", "default"] | None = None
 
 
-class CursorOptions(Request):
+class EnsembleOptions(Request):
+    """Served models, and the rule by which their laws of the next byte become one."""
+
+    members: Annotated[list[str], Field(fail_fast=True, min_length=2, max_length=MAX_MEMBERS)]
+    rule: MixingRule | None = None
+    weights: Annotated[list[float], Field(max_length=MAX_MEMBERS)] | None = None
+    strength: float | None = None
+
+
+class Mixed(Request):
+    """What may be asked of several models together; `model` is one of the members."""
+
+    ensemble: EnsembleOptions | None = None
+
+
+class CursorOptions(Mixed):
     """How an output joins the texts before and behind the cursor.
 
     `boundary`, `byte_mode` and `projection` are those of a job. `fim_order` puts the suffix first
@@ -195,14 +220,32 @@ class Unconstrained(Reply):
     fitting_bytes: int
 
 
+class SamplingEvidence(Reply):
+    """How a text came about whose law was to be the model's own, given its rule."""
+
+    stage: Literal["attempts", "particles"]
+    effective_samples: float
+
+
+class MemberUsage(Reply):
+    """How many positions a member of an ensemble scored."""
+
+    model: str
+    calls: int
+
+
 class Usage(Reply):
-    """Token counts of a request; details of slots that were filled, where there were any."""
+    """Token counts of a request; details of slots that were filled, where there were any.
+
+    `members` are there where an ensemble answers.
+    """
 
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
     prompt_tokens_details: CachedTokens
     completion_tokens_details: DraftedTokens | FilledTokens
+    members: list[MemberUsage] | None = None
 
 
 class CachedTokens(Reply):

@@ -15,6 +15,7 @@ from lipogram.server.wire.common import (
     Reply,
     Request,
     Sampling,
+    SamplingEvidence,
     TokenId,
     Unconstrained,
     Usage,
@@ -70,6 +71,7 @@ class CompletionChoice(Reply):
     logprobs: CompletionLogprobs | None
     finish_reason: Literal["stop", "length"] | None
     unconstrained: Unconstrained | None = None
+    sampling: SamplingEvidence | None = None
     fillings: list[str] | None = None
     canvas: Canvas | None = None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from lipogram.server.wire.common import Canvas, Reply, Unconstrained, Usage
+from lipogram.server.wire.common import Canvas, Reply, SamplingEvidence, Unconstrained, Usage
 
 
 class Score(Reply):
@@ -72,6 +72,7 @@ class ChatChoice(Reply):
     logprobs: ChatLogprobs | None
     finish_reason: FinishReason
     unconstrained: Unconstrained | None = None
+    sampling: SamplingEvidence | None = None
 
 
 class ChatReply(Reply):
@@ -94,6 +95,7 @@ class ChunkChoice(Reply):
     logprobs: ChatLogprobs | None
     finish_reason: FinishReason | None
     unconstrained: Unconstrained | None = None
+    sampling: SamplingEvidence | None = None
     canvas: Canvas | None = None
 
 

@@ -11,6 +11,7 @@ from lipogram.server.wire.common import (
     Count,
     Draft,
     JsonOptions,
+    Mixed,
     No,
     Refused,
     Request,
@@ -209,7 +210,7 @@ class Reasoning(Request):
     mode: Refused = None
 
 
-class ResponsesRequest(Request):
+class ResponsesRequest(Mixed):
     """Answer a conversation, in the newer dialect; from `seed` on, members are of our own."""
 
     model: str

@@ -86,6 +86,7 @@ def _check(job: Job, abilities: Abilities) -> None:
     is_unwritten = job.masker is not None and job.written is None
     refused = {
         "several holes": job.infill is not None,
+        "faithful sampling": job.faithful is not None,
         "byte_mode full": job.byte_mode == "full",
         f"boundary {job.boundary}": bool(job.text) and job.boundary != "none",
         "log-probabilities of the prompt": job.echo_logprobs,

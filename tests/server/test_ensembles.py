@@ -308,13 +308,13 @@ def test_the_settings_file_has_ensembles(tmp_path: Path) -> None:
 )
 def test_ensembles_that_cannot_be_served(ensemble: EnsembleSettings, told: str) -> None:
     with pytest.raises(InvalidEnsemble, match=told):
-        Registry([*models(), masks(), Far()], (), [ensemble])
+        Registry([*models(), masks(), Far()], ensembles=[ensemble])
 
 
 def test_no_ensemble_of_ensembles() -> None:
     pair = EnsembleSettings("pair", ("restless", "other"))
     nested = EnsembleSettings("nested", ("pair", "other"))
-    registry = Registry(models(), (), [pair])
+    registry = Registry(models(), ensembles=[pair])
     assert registry.find("pair").members
     with pytest.raises(InvalidEnsemble, match="nested"):
-        Registry(models(), (), [pair, nested])
+        Registry(models(), ensembles=[pair, nested])

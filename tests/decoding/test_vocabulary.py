@@ -170,6 +170,16 @@ class TestTokenizerJson:
         assert vocabulary.decode(ids) == PROSE.encode()
         assert vocabulary.text_start == b""
 
+    def test_special_tokens_without_a_score_are_left_out_and_others_refused(self) -> None:
+        tokenizer = byte_level()
+        count = tokenizer.get_vocab_size()
+        tokenizer.add_special_tokens(["<|late|>"])
+        vocabulary = Vocabulary.from_tokenizer_json(tokenizer.to_str(), size=count)
+        assert len(vocabulary) == count
+        assert "<|late|>" not in vocabulary.specials
+        with pytest.raises(UnsupportedTokenizer, match=f"at most {count - 1} tokens"):
+            Vocabulary.from_tokenizer_json(tokenizer.to_str(), size=count - 1)
+
     def test_names_of_specials_are_plain_text_to_users(self) -> None:
         tokenizer = byte_level()
         vocabulary = Vocabulary.from_tokenizer_json(tokenizer.to_str())

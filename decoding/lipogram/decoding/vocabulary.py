@@ -14,7 +14,7 @@ from lipogram.decoding import encoders, tokenizer_json
 from lipogram.decoding.bytes.lexicon import Lexicon
 from lipogram.decoding.bytes.segmentation import Merging, Reencoding, Segmentation
 from lipogram.decoding.encoders import BytePairs, Encoder
-from lipogram.decoding.errors import Unspellable
+from lipogram.decoding.errors import Unspellable, UnsupportedTokenizer
 from lipogram.decoding.reaches import Reaches
 from lipogram.decoding.trie import TokenTrie
 from lipogram.grammars import ir, special_tokens
@@ -84,11 +84,18 @@ class Vocabulary:
 
         `eos_ids` and `mask_id` None are guessed from well-known names. `specials` names added
         tokens that are special though the file does not say so; those like `<|name|>` always
-        are. `size` pads to the width of the model's scores. Raises UnsupportedTokenizer.
+        are. `size` is the width of the model's scores: fewer tokens are padded, special ones beyond
+        it are left out. Raises UnsupportedTokenizer.
         """
         file = tokenizer_json.read(source, frozenset(specials))
-        tokens = file.tokens + (b"",) * ((size or 0) - len(file.tokens))
-        named = file.specials.items()
+        width = size or len(file.tokens)
+        if any(file.tokens[width:]):
+            raise UnsupportedTokenizer(
+                f"expected at most {width} tokens, one for each score, found {len(file.tokens)}"
+            )
+        tokens = file.tokens[:width] + (b"",) * (width - len(file.tokens))
+        names = {name: id for name, id in file.specials.items() if id < width}
+        named = names.items()
         if eos_ids is None:
             eos_ids = sorted(id for name, id in named if name in tokenizer_json.EOS_NAMES)
         if mask_id is None:
@@ -97,7 +104,7 @@ class Vocabulary:
             tokens,
             eos_ids=eos_ids,
             mask_id=mask_id,
-            specials=file.specials,
+            specials=names,
             text_start=file.text_start,
             byte_pairs=file.byte_pairs,
         )

@@ -40,7 +40,7 @@ def read(tokenizer: Any, eos_ids: Sequence[int], size: int, mask_id: int | None 
     own = tokenizer.eos_token_id
     vocabulary = Vocabulary.from_tokenizer_json(
         backend.to_str(),
-        eos_ids=dict.fromkeys([*eos_ids, *([] if own is None else [own])]) or None,
+        eos_ids=[id for id in (*eos_ids, own) if id is not None and id < size] or None,
         mask_id=mask_id,
         specials=tokenizer.all_special_tokens,
         size=size,

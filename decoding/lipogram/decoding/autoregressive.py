@@ -117,7 +117,7 @@ class Run:
         self._read = 0  # tokens that the model has been given
         self._forced_tokens = 0
         self.model_calls = opening.model_calls
-        self._model_passes = 0
+        self.model_passes = 0
         self.reason: FinishReason | None = None
         if opening.lead is None:
             self._check_end()
@@ -131,7 +131,7 @@ class Run:
     async def ask(self, query: Query) -> Logits:
         """Rows of scores for the query's prefix and each step of its draft."""
         self.model_calls += 1 + len(query.draft)
-        self._model_passes += 1
+        self.model_passes += 1
         width, is_first = len(query.prefix) - self._read + len(query.draft), not self._read
         self._read = len(query.prefix)
         started_s = time.perf_counter()
@@ -234,7 +234,7 @@ class Run:
             forced_tokens=self._forced_tokens,
             model_calls=self.model_calls,
             cached_tokens=self._opening.cached_tokens,
-            model_passes=self._model_passes,
+            model_passes=self.model_passes,
             drafted_tokens=0 if self._drafts is None else self._drafts.drafted_tokens,
             accepted_tokens=0 if self._drafts is None else self._drafts.accepted_tokens,
         )

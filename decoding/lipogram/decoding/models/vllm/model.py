@@ -173,6 +173,7 @@ class VllmModel:
             parameters = _parameters(job, run.left, int(rng.integers(2**63)), number, rows)
             async with aclosing(self._engine.draw(tokens, parameters)) as drawing:
                 async for drawn in drawing:
+                    run.model_passes += bool(drawn.tokens)
                     for token in drawn.tokens:
                         if rule.failure is not None:
                             raise rule.failure

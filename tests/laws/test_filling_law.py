@@ -193,6 +193,36 @@ def test_a_causal_model_fills_holes_from_left_to_right(name: str, sampling: str)
     assert_law(seeded(job, Autoregressive(model), SAMPLES), expected)
 
 
+def in_order(reference: Reference, slots: tuple[int, ...] = ()) -> Law:
+    """The law of a masked model whose slots are filled from left to right."""
+    size = len(reference.end_of)
+    if len(slots) == size:
+        return {text_of(VOCABULARY, reference.parts, slots): 1.0}
+    ids, places = reference.canvas((*slots, *[None] * (size - len(slots))))
+    rows = asyncio.run(reference.model.logits(np.array(ids)))
+    legal = {tokens[len(slots)] for tokens in reference.members if tokens[: len(slots)] == slots}
+    total: Law = Counter()
+    law = chances(rows[places[len(slots)]], legal, reference.sampling, [EOS])
+    for token, chance in law.items():
+        filled = (*slots, *[token] * (size - len(slots) if token == EMPTY else 1))
+        for text, rest in in_order(reference, filled).items():
+            total[text] += chance * rest
+    return total
+
+
+@pytest.mark.parametrize("sampling", LAWS)
+def test_long_outputs_are_filled_in_order(sampling: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lipogram.decoding.denoising.MOST_FREE", 0)
+    law, rule = LAWS[sampling], masker("(ab|b)*,")
+    model = MaskedTableModel.random(VOCABULARY, 8, 1.5)
+    expected = in_order(Reference(model, rule, Infill((b"", b""), (4,)), law))
+
+    def job(seed: int) -> Job:
+        return Job((), rule, replace(law, seed=seed), max_tokens=4)
+
+    assert_law(seeded(job, Denoiser(model), SAMPLES), expected)
+
+
 HOWS = [
     Denoising(order=order, block_tokens=block, steps=steps, remask=remask, lengths=lengths)
     for order, block, steps, remask, lengths in (

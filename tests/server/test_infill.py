@@ -117,7 +117,7 @@ def test_a_diffusion_model_obeys_a_schema(post: Post, order: str) -> None:
     body = {
         "messages": messages,
         "response_format": format_,
-        "max_tokens": 24,
+        "max_tokens": 16,
         "denoising": {"steps": 8, "order": order, "block_tokens": 8, "remask": 0.2},
     }
     reply = whole(post("/v1/chat/completions", **body))
@@ -133,6 +133,19 @@ def test_a_diffusion_model_obeys_a_schema(post: Post, order: str) -> None:
     choices = [chunk["choices"][0] for chunk in chunks]
     assert "".join(choice["delta"].get("content") or "" for choice in choices) == answer
     assert sum("canvas" in choice for choice in choices) > 0
+
+
+def test_a_long_output_is_written_in_order(post: Post) -> None:
+    messages = [{"role": "user", "content": "hi"}]
+    format_ = {"type": "json_schema", "json_schema": {"name": "x", "schema": PAIR}}
+    body = {"messages": messages, "response_format": format_, "max_tokens": 60}
+    reply = whole(post("/v1/chat/completions", **body, denoising={"steps": 20}))
+    value = json.loads(reply["choices"][0]["message"]["content"])
+    assert type(value["a"]) is int
+    assert reply["usage"]["completion_tokens_details"]["denoising_steps"] <= 20
+    refused = post("/v1/chat/completions", **body, denoising={"remask": 0.5})
+    assert refused.status_code == 400
+    assert refused.json()["error"]["code"] == "unsupported_combination"
 
 
 def test_completions_go_on_after_a_prompt(post: Post) -> None:

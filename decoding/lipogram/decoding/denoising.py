@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from lipogram.decoding.errors import BudgetTooSmall, ContextTooLong, HolesTooSmall
+from lipogram.decoding.errors import BudgetTooSmall, ContextTooLong, HolesTooSmall, UnsupportedJob
 from lipogram.decoding.events import Chunk, Event, Finish, FinishReason, Usage
 from lipogram.decoding.filler import Filler, check
 from lipogram.decoding.filling import Filling
@@ -21,6 +21,7 @@ from lipogram.decoding.job import Infill, Job
 from lipogram.decoding.masking import Masker
 from lipogram.decoding.models.base import Logits, MaskedModel
 from lipogram.decoding.opening import budget
+from lipogram.decoding.ordered import OrderedSlots
 from lipogram.decoding.output import Output
 from lipogram.decoding.schedule import Block, blocks, lengths, sureness
 from lipogram.decoding.slots import EMPTY, Slots, slots_of
@@ -28,6 +29,9 @@ from lipogram.decoding.vocabulary import Vocabulary
 
 # Slots of an output whose job does not say how many.
 MOST_SLOTS: Final = 256
+# Slots of an output without segments that are filled in any order under a rule: what may stand in
+# a slot is much work to tell where nothing but the rule is known of what is before and behind it.
+MOST_FREE: Final = 16
 
 
 class Denoiser:
@@ -74,6 +78,7 @@ class _Run:
         self._prompt = (*job.prompt, *vocabulary.encode(job.text))
         infill = job.infill or Infill((b"", b""), (self._budget(),))
         slots = _opened(job, vocabulary, infill)
+        self._in_order = isinstance(slots, OrderedSlots)
         start = vocabulary.text_start if job.infill else b""
         self.filling = Filling(vocabulary, infill.segments, infill.max_tokens, slots, start)
         self._check_room()
@@ -158,8 +163,13 @@ class _Run:
         if how.remask and step < block.steps:
             count = int(how.remask * (len(block.slots) - len(masked)))
             self._filler.take_back(block.slots, count)
-        own = rows[[places[slot] for slot in masked]]
-        self._filler.fill(masked, own, self._missing(block, step), how.order)
+        own, count = rows[[places[slot] for slot in masked]], self._missing(block, step)
+        if not self._in_order:
+            self._filler.fill(masked, own, count, how.order)
+            return
+        for slot, row in zip(masked[:count], own, strict=False):
+            if self.filling.masked([slot]):
+                self._filler.fill([slot], row[None], 1, how.order)
 
     def chunks(self, block: Block) -> list[Chunk]:
         """What has become final; with remasking, nothing of the block that is under way."""
@@ -210,6 +220,13 @@ class _Run:
 
 def _opened(job: Job, vocabulary: Vocabulary, infill: Infill) -> Slots:
     """The slots of a job, whose budget is what is too small where it has no holes of its own."""
+    if job.infill is None and job.masker is not None and infill.max_tokens[0] > MOST_FREE:
+        if job.denoising.remask:
+            raise UnsupportedJob(
+                f"an output of more than {MOST_FREE} tokens is filled in order under a rule:"
+                " nothing of it can be taken back"
+            )
+        return OrderedSlots(job.masker, infill.max_tokens[0])
     try:
         return slots_of(job.masker, vocabulary, infill)
     except HolesTooSmall as error:

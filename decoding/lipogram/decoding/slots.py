@@ -52,7 +52,7 @@ class FreeSlots:
 
     def __init__(self, vocabulary: Vocabulary, sizes: Sequence[int]) -> None:
         self._has_text = vocabulary.has_text
-        self._words = _packed(vocabulary.has_text)
+        self._words = packed(vocabulary.has_text)
         self._ends = np.repeat(np.cumsum(sizes), sizes).tolist()
         self._tokens: list[int | None] = [None] * sum(sizes)
 
@@ -110,7 +110,7 @@ def slots_of(masker: Masker | None, vocabulary: Vocabulary, infill: Infill) -> S
     return Canvas(masker.automaton, vocabulary, [piece for piece in pieces if piece != b""])
 
 
-def _packed(allowed: NDArray[np.bool_]) -> NDArray[np.int32]:
+def packed(allowed: NDArray[np.bool_]) -> NDArray[np.int32]:
     """A mask's words: bit j of word i is token 32 * i + j."""
     bits = np.zeros(-(-len(allowed) // 32) * 32, np.bool_)
     bits[: len(allowed)] = allowed

@@ -3,12 +3,17 @@
 import asyncio
 import random
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from laws.running import run
 from lipogram.decoding import (
+    Autoregressive,
+    Chain,
     Forced,
     Guess,
     Job,
@@ -23,8 +28,10 @@ from lipogram.decoding.course import Constrained, Course, Free
 from lipogram.decoding.drafting.heads import Heads, HeadWeights, UnreadableHeads
 from lipogram.decoding.drafting.ngrams import SuffixAutomaton
 from lipogram.decoding.drafting.pace import Pace
+from lipogram.decoding.models.embedded import EmbeddedCausal, load
 from lipogram.decoding.models.table import TableModel
-from lipogram.grammars import compile, ir
+from lipogram.decoding.train import extraction
+from lipogram.grammars import compile, ir, json_schema
 
 BYTES = [bytes([byte]) for byte in range(256)]
 VOCABULARY = Vocabulary.from_tokens([*BYTES, b"", b"name", b'":', b"the "], (256,))
@@ -290,3 +297,31 @@ class TestHeads:
             HeadWeights.read(file, len(VOCABULARY))
         with pytest.raises(UnreadableHeads, match="260 tokens where the model has 99"):
             HeadWeights.read(self.weights(tmp_path), 99)
+
+
+def test_the_shipped_heads_spare_most_passes() -> None:
+    class Eager(Pace):
+        def asks(self, name: str, chance: float) -> bool:
+            return True
+
+        def takes(self, chance: float) -> bool:
+            return chance > 0.1
+
+    model = load("embedded-2k")
+    assert isinstance(model, EmbeddedCausal)
+    assert model.draft_heads is not None
+    vocabulary = model.vocabulary
+    heads = Heads(model, HeadWeights.read(model.draft_heads, len(vocabulary)))
+    user, end, assistant = (vocabulary.specials[f"<|{n}|>"] for n in ("user", "end", "assistant"))
+    passes = {"plain": 0, "heads": 0}
+    for item in islice(extraction.items(3, held_out=True), 5):
+        masker = Masker(compile(json_schema.parse(item.schema)), vocabulary)
+        prompt = (user, *vocabulary.encode(item.text.encode()), end, assistant)
+        job = Job(prompt, masker, Sampling(temperature=0), max_tokens=300)
+        plain = run(Autoregressive(model), job)
+        ahead = run(Autoregressive(model), replace(job, drafters=Chain(heads, pace=Eager())))
+        assert ahead.text == plain.text
+        passes["plain"] += plain.finish.usage.model_passes
+        passes["heads"] += ahead.finish.usage.model_passes
+    assert passes["plain"] > 4 * passes["heads"]
+    model.close()

@@ -14,7 +14,7 @@ from lipogram.decoding.models.base import Logits, Query
 from lipogram.server.app import build_app
 from lipogram.server.drafting import Draft
 from lipogram.server.settings import ModelSettings, Settings, SettingsError, gather
-from server_under_test import PERSON, ask, restless, serving
+from server_under_test import PERSON, ask, masks, restless, serving
 
 FORMAT = {"type": "json_schema", "json_schema": {"name": "p", "schema": PERSON}}
 CHOICES: list[object] = [
@@ -47,7 +47,7 @@ class Weighed:
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     other = restless("other", has_specials=False)
-    models = [Weighed("restless", 2), restless("small"), other, Weighed("large", 3)]
+    models = [Weighed("restless", 2), restless("small"), other, Weighed("large", 3), masks()]
     with serving(models, Settings(compile_workers=1, served_names=("alias",))) as url:
         yield url
 
@@ -114,6 +114,8 @@ def test_a_prediction_that_comes_true_spares_passes(post: Callable[..., httpx.Re
         ({"draft": "heads"}, 400, "draft", "no draft heads"),
         ({"draft": {"model": "nobody"}}, 404, "draft.model", "does not exist"),
         ({"draft": {"model": "restless"}}, 400, "draft.model", "draft for itself"),
+        ({"draft": {"model": "masks"}}, 400, "draft.model", "not decoded token by token"),
+        ({"model": "masks", "draft": "auto"}, 400, "draft", "nobody can draft"),
         ({"draft": {"model": "alias"}}, 400, "draft.model", "draft for itself"),
         ({"draft": {"model": "small", "tokens": 0}}, 400, "draft.tokens", "greater than"),
         ({"draft": {"model": "small", "tokens": 33}}, 400, "draft.tokens", "less than"),
@@ -133,7 +135,7 @@ def test_what_cannot_draft_is_refused(
     post: Callable[..., httpx.Response], body: dict[str, Any], status: int, param: str, words: str
 ) -> None:
     messages = [{"role": "user", "content": "hi"}]
-    response = post("/v1/chat/completions", model="restless", messages=messages, **body)
+    response = post("/v1/chat/completions", **{"model": "restless", "messages": messages, **body})
     assert response.status_code == status, response.text
     error = response.json()["error"]
     assert error["param"] == param

@@ -17,7 +17,7 @@ from lipogram.grammars.errors import Error
 if TYPE_CHECKING:
     from lipogram.decoding.job import Job
 
-_GOOD: Final = 0.8  # a guess this likely is taken without asking the other drafters
+_GOOD: Final = 0.9  # a guess this likely is taken without asking the other drafters
 
 
 class Chain:

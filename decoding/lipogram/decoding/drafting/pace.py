@@ -19,6 +19,7 @@ _RECENT: Final = 9  # guesses whose cost is remembered
 _SKIPPED: Final = 200  # places, after which what a drafter costs is found out anew
 _FADE_PASSES: Final = 0.98
 _FADE_SKIPPED: Final = 0.999
+_MARGIN: Final = 1.5  # by which a guess must pay: masks and draws for it are not measured
 _WIDTH_SHARE: Final = 0.08  # of a pass, that one more position takes until it is measured
 _FEWEST_PASSES: Final = 4
 
@@ -112,7 +113,7 @@ class Pace:
         whole_s, width_s = self._pass.line()
         rate = self._whole.setdefault(name, _Rate(_EXPECTED))
         cost = self._cost.setdefault(name, _Cost())
-        needed = (width_s + cost.seconds()) / whole_s
+        needed = _MARGIN * (width_s + cost.seconds()) / whole_s
         if rate.value() <= needed:
             rate.fade(_FADE_SKIPPED)
             cost.skip()
@@ -121,7 +122,7 @@ class Pace:
     def takes(self, chance: float) -> bool:
         """Whether a guess that is right with this chance is worth its place in the pass."""
         whole_s, width_s = self._pass.line()
-        return chance * whole_s > width_s
+        return chance * whole_s > _MARGIN * width_s
 
     def skipped(self, name: str, confidence: float) -> None:
         """A guess was left out; where its like always are, they are tried again in the end."""

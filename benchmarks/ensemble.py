@@ -136,7 +136,7 @@ def recipes(members: int) -> dict[str, list[Mixing]]:
 async def quality(options: argparse.Namespace) -> None:
     """The table of one kind of text after the other."""
     models = [embedded.load(name) for name in options.members]
-    for kind in ("code", "answers"):
+    for kind in options.kinds:
         splits = []
         for is_tuning in (True, False):
             count = options.tuning if is_tuning else options.pieces
@@ -218,7 +218,7 @@ async def cost(options: argparse.Namespace) -> None:
             f"{name}: {1e3 * cpu / size:.2f} ms CPU and {1e3 * wall / size:.2f} ms a byte"
             f" over {size:.0f} bytes; positions a byte: {told}"
         )
-    each = spent[:, :2] / spent[:, 2:]
+    each = spent[:, :2] / spent[:, 2:]  # seconds a byte
     ratio = each[-1] / each[:-1].sum(0)
     print(f"ensemble over the sum of its members: CPU {ratio[0]:.2f}, wall {ratio[1]:.2f}")
 
@@ -228,6 +228,7 @@ def main() -> None:
     commands = parser.add_subparsers(required=True)
     scored = commands.add_parser("quality")
     scored.add_argument("--members", nargs="+", default=list(embedded.NAMES[:3]))
+    scored.add_argument("--kinds", nargs="+", default=["code", "answers"])
     scored.add_argument("--pieces", type=int, default=100)
     scored.add_argument("--tuning", type=int, default=40)
     scored.add_argument("--size", type=int, default=160, help="bytes of a piece of code")

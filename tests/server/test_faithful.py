@@ -80,6 +80,7 @@ def test_a_middle(post: Post) -> None:
         ({"particles": 0}, "invalid_request"),
         ({"particles": 257}, "invalid_request"),
         ({"sampling": "projected", "particles": 4}, "invalid_request"),
+        ({"draft": ["prompt"]}, "invalid_request"),
         ({"temperature": 0}, "unsupported_combination"),
         ({"stop": "x"}, "unsupported_combination"),
         ({"boundary": "exact"}, "unsupported_combination"),

@@ -56,6 +56,8 @@ def with_law(job: Job, request: common.Sampling, is_ruled: bool) -> Job:
             "'sampling' \"faithful\" goes with a constraint: without, all sampling is.",
             param="sampling",
         )
+    if job.prediction or (job.drafters is not None and job.drafters.drafters):
+        raise InvalidRequest("nobody drafts for 'sampling' \"faithful\".", param="draft")
     given = request.boundary if isinstance(request, common.CursorOptions) else None
     neutral = Faithful()
     faithful = Faithful(particles=_given(request.particles, neutral.particles))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 
 from laws.generator import cases
 from laws.oracle import Oracle, random_grammar
+from laws.running import assert_law
 from lipogram.decoding import Canvas, Hole, HolesTooSmall, Unfillable, Vocabulary
 from lipogram.grammars import Automaton, compile
 
@@ -170,7 +173,43 @@ def check_commits(canvas: Canvas, ids: list[int], found: set[Filling], rng: rand
     assert canvas.statistics.unknown == 0
 
 
-@pytest.mark.parametrize("block", cases(35))
+def weight(filling: Filling, rows: dict[int, np.ndarray]) -> float:
+    return sum(rows[slot][EOS if token == -1 else token] for slot, token in enumerate(filling))
+
+
+def test_joint_fillings_follow_the_conditional_law() -> None:
+    rng = np.random.default_rng(3)
+    drawn = 0
+    for seed in range(16):
+        random_parts_rng = random.Random(f"joint {seed}")
+        grammar = random_grammar(seed)
+        oracle = Oracle(grammar, LIMIT)
+        if not oracle.members:
+            continue
+        for canvas, _, found in live_canvases(compile(grammar), oracle, random_parts_rng, 3):
+            rows = {
+                slot: np.log(rng.dirichlet(np.ones(len(TOKENS)))) for slot in range(len(canvas))
+            }
+            best = max(weight(filling, rows) for filling in found)
+            likeliest = tuple(canvas.most_likely(rows, top_k=len(TOKENS)))
+            assert likeliest in found
+            assert weight(likeliest, rows) == pytest.approx(best)
+            if 4 <= len(found) <= 12 and drawn < 2:
+                drawn += 1
+                weights = {filling: math.exp(weight(filling, rows)) for filling in found}
+                total = sum(weights.values())
+                counts = Counter(
+                    tuple(canvas.sample(rows, rng, top_k=len(TOKENS))) for _ in range(150)
+                )
+                names = {filling: repr(filling).encode() for filling in found}
+                assert_law(
+                    Counter({names[filling]: count for filling, count in counts.items()}),
+                    {names[filling]: chance / total for filling, chance in weights.items()},
+                )
+    assert drawn >= 1
+
+
+@pytest.mark.parametrize("block", cases(25))
 def test_canvases_equal_enumeration_on_random_grammars(block: int) -> None:
     for seed in range(20 * block, 20 * block + 20):
         rng = random.Random(f"canvas {seed}")

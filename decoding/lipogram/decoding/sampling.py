@@ -31,6 +31,13 @@ def unpack(words: NDArray[np.int32], size: int) -> Allowed:
     return bits.view(np.bool_)
 
 
+def pack(allowed: Allowed) -> NDArray[np.int32]:
+    """The words of a mask: what `unpack` reads."""
+    bits = np.zeros(-(-len(allowed) // 32) * 32, np.bool_)
+    bits[: len(allowed)] = allowed
+    return np.packbits(bits, bitorder="little").view("<i4").astype(np.int32)
+
+
 class Repetitions:
     """How often each token has come: what the penalties look at."""
 

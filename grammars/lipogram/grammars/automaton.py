@@ -122,7 +122,7 @@ class Automaton:
             coder.load(memory)
             self._start = begin(memory, coder.number(grammar.start))
         except MemoryError:
-            raise self._exceeded("the grammar takes too long to compile") from None
+            raise self.exceeded("the grammar takes too long to compile") from None
         if self._start == 0:
             raise EmptyLanguage("no text satisfies the grammar")
         self._look()
@@ -132,6 +132,11 @@ class Automaton:
 
     def __reduce__(self) -> tuple[type[Automaton], tuple[ir.Grammar, Budget, bytes]]:
         return Automaton, (self.grammar, self._budget, self._prefix)
+
+    def fresh(self) -> Automaton:
+        """The same automaton with a memory of its own, in which nothing has been visited."""
+        kind, arguments = self.__reduce__()
+        return kind(*arguments)
 
     def __len__(self) -> int:
         """The number of states made so far."""
@@ -330,7 +335,7 @@ class Automaton:
             try:
                 yield
             except MemoryError:
-                raise self._exceeded(f"{what} takes too long") from None
+                raise self.exceeded(f"{what} takes too long") from None
 
     def _expanded(self, state: State) -> int:
         """Twice the row of a state, one more if it is complete; its successors are made."""
@@ -353,7 +358,8 @@ class Automaton:
                 f"more than the {self._budget.max_shortest_bytes} allowed"
             )
 
-    def _exceeded(self, slow: str) -> BudgetExceeded:
+    def exceeded(self, slow: str) -> BudgetExceeded:
+        """The budget that was used up, when compiled code raises MemoryError."""
         memory, budget = self.memory, self._budget
         if memory[FUEL] < 0:
             return BudgetExceeded(slow)

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lipogram.decoding.canvas.decisions import Decisions
 from lipogram.decoding.canvas.fronts import Fronts
 from lipogram.decoding.canvas.holes import Gap, Hole, Part, Slot, cells
+from lipogram.decoding.canvas.joint import Joint, LogProbabilities
 from lipogram.decoding.canvas.lattice import EMPTY, Lattice
-from lipogram.decoding.canvas.witness import Witness
 from lipogram.decoding.errors import HolesTooSmall, TokenRejected, Unfillable, UnsupportedJob
 from lipogram.decoding.masking import Masker
+from lipogram.decoding.sampling import pack
 from lipogram.decoding.vocabulary import Vocabulary
-from lipogram.grammars import Automaton, BudgetExceeded, State
+from lipogram.grammars import Automaton, BudgetExceeded
 from lipogram.grammars.munched import MunchedMiddle
 
 Verdict = Literal["accept", "reject", "unknown"]
 
 _MAX_WANTED: Final = 64  # tokens in a hole, when looking for how many would do
+_LEAST: Final = -1e6  # nats: of what the witness has though it is impossible
 _WANTED_S: Final = 0.1  # of work for that
 
 
@@ -63,23 +66,21 @@ class Canvas:
         self.statistics = Statistics()
         self._vocabulary = vocabulary
         self._max_check_s = max_check_s
-        self._steps = Fronts(Masker(automaton, vocabulary))
-        self._steps.left_s = max_construction_s
-        found = cells(parts)
-        slots = sum(isinstance(cell, Slot) for cell in found)
-        self._lattice = Lattice(self._steps, found, [None] * slots)
-        if not self._lattice.can_end(self._steps.start(), 0):
+        # In memory of its own: fillings lead to more states than should be kept with a grammar.
+        steps = Fronts(Masker(automaton.fresh(), vocabulary))
+        steps.working.left_s = max_construction_s
+        self._decisions = Decisions(steps, cells(parts))
+        if not self._decisions.can_begin():
             raise self._misfit(parts)
-        self._witness = Witness(self._lattice)
 
     def __len__(self) -> int:
         """The number of slots."""
-        return len(self._lattice.position_of)
+        return len(self._decisions.lattice.position_of)
 
     @property
     def committed(self) -> tuple[int | None, ...]:
         """By slot: the token committed there, -1 for none, None while it is masked."""
-        found = (self._lattice.choices(slot) for slot in range(len(self)))
+        found = (self._decisions.lattice.choices(slot) for slot in range(len(self)))
         return tuple(None if choices is None else choices[0] for choices in found)
 
     def check(self, slot: int, token: int) -> Verdict:
@@ -89,14 +90,14 @@ class Canvas:
         tokens; so does a token that ends texts, unless the grammar has it there.
         """
         self.statistics.checks += 1
-        self._steps.left_s = self._max_check_s
+        self._decisions.steps.working.left_s = self._max_check_s
         try:
             return "accept" if self._fits(slot, token) else "reject"
         except BudgetExceeded:
             self.statistics.unknown += 1
             return "unknown"
         finally:
-            self.statistics.work_s += self._max_check_s - self._steps.left_s
+            self._account()
 
     def mask(self, slot: int, out: NDArray[np.int32]) -> None:
         """Write the tokens that fit: int32[ceil(V/32)], bit j of word i is token 32*i + j.
@@ -104,30 +105,26 @@ class Canvas:
         Tokens that end texts are among them iff the slot may stay empty. What cannot be told
         within the limit is left out and counted as unknown.
         """
-        out[:] = 0
-        position = self._lattice.position_of[slot]
-        self._steps.left_s = self._max_check_s
-        try:
-            if self._lattice.choices(slot) is None:
-                for state in self._lattice.front(position):
-                    self._add_fitting(state, position, out)
-        except BudgetExceeded:
+        self.statistics.checks += 1
+        self._decisions.steps.working.left_s = self._max_check_s
+        size = len(self._vocabulary)
+        fitting = np.zeros(size, np.bool_)
+        choices = self._decisions.lattice.choices(slot)
+        if choices is not None:
+            fitting[[token for token in choices if token != EMPTY]] = True
+        elif not self._decisions.add_fitting(slot, fitting):
             self.statistics.unknown += 1
-        special = self._vocabulary.spellings.values() if self._steps.masker.has_specials else ()
-        fitting = {self._witness.tokens[slot], *special, *self._vocabulary.eos_ids}
-        fitting |= set(self._lattice.choices(slot) or ())
-        for token in fitting - {EMPTY}:
-            bit = np.uint32(1 << (token & 31)).astype(np.int32)
-            out[token >> 5] &= ~bit
-            if self.check(slot, token) == "accept":
-                out[token >> 5] |= bit
+        self._account()
+        for token in self._vocabulary.eos_ids:
+            fitting[token] = self.check(slot, token) == "accept"
+        out[:] = pack(fitting)
 
     def commit(self, slot: int, token: int) -> None:
         """Put a token into a slot. Raises TokenRejected where `check` does not accept it."""
         verdict = self.check(slot, token)
         if verdict != "accept":
             raise TokenRejected(f"expected a token that fits slot {slot}, found {token}: {verdict}")
-        if self._lattice.choices(slot) is None:
+        if self._decisions.lattice.choices(slot) is None:
             self._put(slot, token)
 
     def commit_all(self, pairs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -135,90 +132,123 @@ class Canvas:
         accepted = []
         for slot, token in pairs:
             if self.check(slot, token) == "accept":
-                if self._lattice.choices(slot) is None:
+                if self._decisions.lattice.choices(slot) is None:
                     self._put(slot, token)
                 accepted.append((slot, token))
         return accepted
 
     def remask(self, slot: int) -> None:
         """Take a committed token out again; the witness keeps it."""
-        self._lattice.choose(slot, None)
+        self._decisions.remask(slot)
 
     def witness(self) -> list[int]:
         """Tokens by slot, -1 for those left empty, which with the fixed texts make a member."""
-        return list(self._witness.tokens)
+        return list(self._decisions.witness.tokens)
 
     def text(self) -> bytes:
         """The member that the witness makes."""
         found = []
-        for position, cell in enumerate(self._lattice.cells):
+        for position, cell in enumerate(self._decisions.lattice.cells):
             if isinstance(cell, Slot):
-                token = self._witness.tokens[cell.number]
+                token = self._decisions.witness.tokens[cell.number]
                 found.append(b"" if token == EMPTY else self._vocabulary.tokens[token])
             elif isinstance(cell, Gap):
-                found.append(self._witness.texts[position])
+                found.append(self._decisions.witness.texts[position])
             else:
                 found.append(cell.text)
         return b"".join(found)
 
-    def _fits(self, slot: int, token: int) -> bool:
-        lattice = self._lattice
+    def most_likely(
+        self, log_probabilities: Mapping[int, LogProbabilities], top_k: int = 8
+    ) -> list[int]:
+        """The likeliest filling by the `top_k` tokens of each slot and the witness's, by slot.
+
+        `log_probabilities` has a row, float64[V], for each slot that may change; slots left empty
+        are as likely as an end of text in each of them. Raises UnsupportedJob, BudgetExceeded.
+        """
+        return self._filled(self._joint(log_probabilities, top_k).most_likely())
+
+    def sample(
+        self,
+        log_probabilities: Mapping[int, LogProbabilities],
+        rng: np.random.Generator,
+        top_k: int = 8,
+    ) -> list[int]:
+        """A filling drawn in proportion to its probability among those of `most_likely`."""
+        return self._filled(self._joint(log_probabilities, top_k).sample(rng))
+
+    def _joint(self, log_probabilities: Mapping[int, LogProbabilities], top_k: int) -> Joint:
+        lattice = self._decisions.lattice
+        if any(isinstance(cell, Gap) for cell in lattice.cells):
+            raise UnsupportedJob("expected holes with numbers of tokens, found one without")
+        steps = self._decisions.steps
+        steps.working.left_s = self._max_check_s
+        scores = [self._scores(slot, log_probabilities, top_k) for slot in range(len(self))]
+        choices = [tuple(own) for own in scores]
+        return Joint(Lattice(steps, lattice.cells, choices), scores)
+
+    def _scores(
+        self, slot: int, log_probabilities: Mapping[int, LogProbabilities], top_k: int
+    ) -> dict[int, float]:
+        """The log-probabilities of what a slot may take."""
+        lattice = self._decisions.lattice
         choices = lattice.choices(slot)
-        position = lattice.position_of[slot]
+        kept = self._decisions.witness.tokens[slot]
+        row = log_probabilities.get(slot)
+        if choices is not None or row is None:
+            return {kept if choices is None else choices[0]: 0.0}
+        found = {int(token): float(row[token]) for token in np.argsort(-row, kind="stable")[:top_k]}
+        found[kept] = float(row[kept])
+        for token in self._vocabulary.eos_ids:
+            found.pop(token, None)
+        cell = lattice.cells[lattice.position_of[slot]]
+        assert isinstance(cell, Slot)
+        found.pop(EMPTY, None)
+        if cell.may_be_empty:
+            rest = range(slot, slot + cell.hole.stop - lattice.position_of[slot])
+            found[EMPTY] = sum(self._end_score(log_probabilities.get(other)) for other in rest)
+        return {token: max(score, _LEAST) for token, score in found.items()}
+
+    def _end_score(self, row: LogProbabilities | None) -> float:
+        """How likely a text ends in a slot; where nothing is said of that, it costs nothing."""
+        if row is None or not self._vocabulary.eos_ids:
+            return 0.0
+        return float(np.logaddexp.reduce(row[list(self._vocabulary.eos_ids)]))
+
+    def _filled(self, tokens: Mapping[int, int]) -> list[int]:
+        return [tokens.get(slot, EMPTY) for slot in range(len(self))]
+
+    def _account(self) -> None:
+        """Count the work of an answer, and take new memory where it used up much."""
+        self.statistics.work_s += self._max_check_s - self._decisions.steps.working.left_s
+        self._decisions.steps.working.left_s = self._max_check_s
+        self._decisions = self._decisions.renewed()
+
+    def _fits(self, slot: int, token: int) -> bool:
+        choices = self._decisions.lattice.choices(slot)
         if choices is not None:
             return token in choices or (choices == (EMPTY,) and self._ends(token))
-        if token != EMPTY:
-            if token == self._witness.tokens[slot]:
-                return True
-            front = self._steps.take(lattice.front(position), token)
-            if front and lattice.can_end(front, position + 1):
-                return True
-            if not self._ends(token):
-                return False
-        return self._witness.tokens[slot] == EMPTY or self._can_stop(position)
-
-    def _can_stop(self, position: int) -> bool:
-        """Whether the hole can end in front of the slot there, or before."""
-        lattice = self._lattice
-        cell = lattice.cells[position]
-        assert isinstance(cell, Slot)
-        places = [p for p in cell.hole if p <= position and lattice.may_stop(p)]
-        front = self._steps.unite([lattice.front(place) for place in places])
-        return bool(front) and lattice.can_end(front, cell.hole.stop)
+        if self._ends(token):
+            return self._decisions.fits(slot, token) or self._decisions.fits(slot, EMPTY)
+        return self._decisions.fits(slot, token)
 
     def _ends(self, token: int) -> bool:
         return token in self._vocabulary.eos_ids
 
     def _put(self, slot: int, token: int) -> None:
         """Commit a token that fits; a mere end of texts leaves the slot empty."""
-        lattice = self._lattice
-        if self._ends(token):
-            position = lattice.position_of[slot]
-            front = self._steps.take(lattice.front(position), token)
-            token = token if front and lattice.can_end(front, position + 1) else EMPTY
-        lattice.choose(slot, (token,))
-        self._steps.left_s = self._max_check_s
-        try:
-            self._witness.renew(slot)
-        except BudgetExceeded:
-            lattice.choose(slot, None)
-            raise
-
-    def _add_fitting(self, state: State, position: int, out: NDArray[np.int32]) -> None:
-        """Add the tokens that lead from a state to where the rest can be filled."""
-        after, ends = self._steps.outcomes(state)
-        after = after.copy()
-        fits = [end for end, _ in ends if self._lattice.can_end((end,), position + 1)]
-        tokens = np.flatnonzero(np.isin(after, fits))
-        np.bitwise_or.at(out, tokens >> 5, np.left_shift(1, tokens & 31).astype(np.int32))
+        self._decisions.steps.working.left_s = self._max_check_s
+        if self._ends(token) and not self._decisions.fits(slot, token):
+            token = EMPTY
+        self._decisions.commit(slot, token)
 
     def _misfit(self, parts: Sequence[Part]) -> Unfillable:
         """Why nothing fills the canvas."""
         gaps = [Hole() if isinstance(part, Hole) else part for part in parts]
         found = cells(gaps)
-        if not Lattice(self._steps, found, []).can_end(self._steps.start(), 0):
+        if not Lattice(self._decisions.steps, found, []).can_end(self._decisions.steps.start(), 0):
             return Unfillable("no text of the grammar consists of these parts, whatever is between")
-        self._steps.left_s = _WANTED_S
+        self._decisions.steps.working.left_s = _WANTED_S
         try:
             wanted = self._wanted(parts)
         except BudgetExceeded:
@@ -254,4 +284,6 @@ class Canvas:
         ]
         found = cells(roomy)
         slots = sum(isinstance(cell, Slot) for cell in found)
-        return Lattice(self._steps, found, [None] * slots).can_end(self._steps.start(), 0)
+        return Lattice(self._decisions.steps, found, [None] * slots).can_end(
+            self._decisions.steps.start(), 0
+        )

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lipogram.decoding.canvas.outcomes import ENDS, outcomes
+from lipogram.decoding.canvas.outcomes import ENDS, outcomes, some_outcomes
 from lipogram.decoding.masking import Masker
-from lipogram.grammars import BudgetExceeded, State
+from lipogram.grammars import Automaton, BudgetExceeded, State
 from lipogram.grammars.arrays import view
 from lipogram.grammars.engine.memory import FUEL
-from lipogram.grammars.lattice import gaps, unions
+from lipogram.grammars.lattice import exits, unions
 
 _WORK_PER_S: Final = 100_000_000
 _MAX_STATES: Final = 20_000  # of a set
@@ -24,15 +23,43 @@ Front = tuple[State, ...]
 NOWHERE: Final[Front] = ()
 
 
+class Working:
+    """Holds an automaton's lock while compiled code works, as long as `left_s` lasts."""
+
+    def __init__(self, automaton: Automaton, shared: Working | None = None) -> None:
+        """`shared` is another whose work is counted together with this one's."""
+        self._automaton = automaton
+        self._memory = automaton.memory
+        self._left: list[int] = [0] if shared is None else shared._left
+
+    @property
+    def left_s(self) -> float:
+        return self._left[0] / _WORK_PER_S
+
+    @left_s.setter
+    def left_s(self, seconds: float) -> None:
+        self._left[0] = int(seconds * _WORK_PER_S)
+
+    def __enter__(self) -> None:
+        self._automaton.lock.acquire()
+        self._memory[FUEL] = self._left[0]
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._left[0] = int(self._memory[FUEL])
+        self._automaton.lock.release()
+        if kind is MemoryError:
+            raise self._automaton.exceeded("deciding what fits a canvas takes too long") from None
+
+
 class Fronts:
     """Steps of fronts: over texts, tokens, any token, any text.
 
-    All work is bounded together by `left_s`; then BudgetExceeded is raised.
+    All work is bounded together, by `working`; then BudgetExceeded is raised.
     """
 
     def __init__(self, masker: Masker) -> None:
         self.masker = masker
-        self.left_s = 0.0
+        self.working = Working(masker.automaton)
         self._memory = masker.automaton.memory
         self._reaches = masker.vocabulary.reaches
         self._after = np.zeros(len(masker.vocabulary), np.int32)
@@ -43,23 +70,28 @@ class Fronts:
         else:
             self._usable = np.full(-(-len(masker.vocabulary) // 32), -1, np.int32)
         self._any_token: dict[State, Front] = {}
+        self._some: dict[State, list[tuple[State, int]]] = {}
         self._any_text: dict[State, Front] = {}
 
-    @contextmanager
-    def _working(self) -> Iterator[None]:
-        with self.masker.automaton.working("deciding what fits a canvas", self.left_s):
-            yield
-            self.left_s = self._memory[FUEL] / _WORK_PER_S
+    def fresh(self) -> Fronts:
+        """The same in a memory of its own; the work is counted together."""
+        masker = self.masker
+        other = Fronts(Masker(masker.automaton.fresh(), masker.vocabulary))
+        other.working = Working(other.masker.automaton, self.working)
+        return other
 
     def start(self) -> Front:
         return (self.masker.automaton.start(),)
 
     def read(self, front: Front, text: bytes) -> Front:
         """The front after a fixed text."""
-        data = np.frombuffer(text, np.uint8)
-        with self._working():
-            found = [unions.read(self._memory, state, data) for state in front]
-        return self.unite([(state,) for state in found if state])
+        found = [after for state in front if (after := self.step_over(state, text))]
+        return self.unite([(state,) for state in found]) if len(found) > 1 else tuple(found)
+
+    def step_over(self, state: State, text: bytes) -> State:
+        """The state after a fixed text; 0 if none."""
+        with self.working:
+            return unions.read(self._memory, state, np.frombuffer(text, np.uint8))
 
     def take(self, front: Front, token: int) -> Front:
         """The front after a token."""
@@ -83,8 +115,8 @@ class Fronts:
         found = []
         for state in front:
             if state not in self._any_text:
-                with self._working():
-                    self._any_text[state] = (gaps.anything(self._memory, state),)
+                with self.working:
+                    self._any_text[state] = (exits.skip(self._memory, state),)
             found.append(self._any_text[state])
         return self.unite(found)
 
@@ -97,12 +129,12 @@ class Fronts:
             if len(states) > _MAX_STATES:
                 raise BudgetExceeded(f"a canvas needs more than {_MAX_STATES} states at once")
             return tuple(states)
-        with self._working():
+        with self.working:
             return (unions.union(self._memory, np.array(states, np.int64), len(states)),)
 
     def is_complete(self, front: Front) -> bool:
         """Whether one of the texts is a member."""
-        with self._working():
+        with self.working:
             return any(unions.is_complete(self._memory, state) for state in front)
 
     def ends(self, state: State) -> list[tuple[State, int]]:
@@ -114,15 +146,33 @@ class Fronts:
 
         Of a special token with several spellings only one state is told.
         """
-        with self._working(), self._reaches.lock:
+        with self.working, self._reaches.lock:
             count = outcomes(self._memory, self._reaches.memory, state, self._usable, self._after)
             found = view(self._memory, ENDS)[: 2 * count].tolist() if count else []
         return self._after, list(zip(found[::2], found[1::2], strict=True))
 
+    def some_ends(self, state: State) -> list[tuple[State, int]]:
+        """As `ends`, of some tokens: few, but of many kinds."""
+        found = self._some.get(state)
+        if found is None:
+            with self.working, self._reaches.lock:
+                memory = self._memory
+                count = some_outcomes(memory, self._reaches.memory, state, self._usable)
+                flat = view(memory, ENDS)[: 2 * count].tolist() if count else []
+            found = self._some[state] = list(zip(flat[::2], flat[1::2], strict=True))
+        return found
+
     def step(self, state: State, token: int) -> State | None:
         """The state after a token; one for all its spellings."""
+        spellings = self._spellings(token)
+        if len(spellings) == 1:
+            return self.step_over(state, spellings[0]) or None
         front = self.take((state,), token)
         return front[0] if front else None
+
+    def text(self, token: int) -> bytes:
+        """The bytes of a token; of a special one, one of its spellings."""
+        return self._spellings(token)[0]
 
     def _spellings(self, token: int) -> tuple[bytes, ...]:
         masker = self.masker

@@ -47,6 +47,11 @@ class Lattice:
         for verdicts in self._verdicts[: position + 1]:
             verdicts.clear()
 
+    def is_free(self, position: int) -> bool:
+        """Whether the cell is a slot that may take anything."""
+        cell = self.cells[position]
+        return isinstance(cell, Slot) and self._choices[cell.number] is None
+
     def may_stop(self, position: int) -> bool:
         """Whether the hole may end in front of the slot there."""
         cell = self.cells[position]

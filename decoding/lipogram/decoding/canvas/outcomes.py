@@ -34,8 +34,9 @@ from lipogram.grammars.engine.states import (
 
 # Scratch arrays of the engine's memory that it does not use itself.
 ENDS: Final = 60  # [., 2] state, token
-_MARKS: Final = 61  # by state: generation
-_PATH: Final = 62  # by depth: row
+_MARKS: Final = 61  # [S, 2] generation; one more than the usual successor, 0: not known
+_PATH: Final = 62  # by depth: row; and the usual successor there
+_MANY_BYTES: Final = 24  # that lead to the usual successor
 
 
 @kernel
@@ -49,13 +50,13 @@ def outcomes(
     m[GENERATION] += 1
     generation = m[GENERATION] & 0x7FFFFFFF
     after[:] = 0
-    reserve(m, _PATH, 4)
+    reserve(m, _PATH, 8)
     put(m, _PATH, 0, row_of(m, state) >> 1)
     node = ends = visited = 0
     while node < v[NODES]:
         visited += 1
         depth = get(v, DEPTH, node)
-        there = get(m, ROWS, 256 * get(m, _PATH, depth - 1) + get(v, BYTE, node))
+        there = get(m, ROWS, 256 * get(m, _PATH, 2 * depth - 2) + get(v, BYTE, node))
         if there == 0:
             node = get(v, SKIP, node)
             continue
@@ -65,19 +66,79 @@ def outcomes(
                 after[token] = there
                 ends = _note(m, there, token, ends, generation)
         if get(v, SKIP, node) > node + 1:
-            reserve(m, _PATH, 4 * (depth + 1))
-            put(m, _PATH, depth, row_of(m, there) >> 1)
+            reserve(m, _PATH, 8 * (depth + 1))
+            put(m, _PATH, 2 * depth, row_of(m, there) >> 1)
         node += 1
     burn(m, visited)
     return ends
 
 
 @kernel
+def some_outcomes(m: Memory, v: Memory, state: int, usable: NDArray[np.int32]) -> int:
+    """As `outcomes`, of fewer tokens, but of many kinds.
+
+    Where most characters lead to one state, as in texts and names, tokens that begin so and have
+    more to them are left out. All tokens of one byte are among those tried.
+    """
+    m[GENERATION] += 1
+    generation = m[GENERATION] & 0x7FFFFFFF
+    reserve(m, _PATH, 8)
+    row = row_of(m, state) >> 1
+    put(m, _PATH, 0, row)
+    put(m, _PATH, 1, _usual(m, state, row))
+    node = ends = visited = 0
+    while node < v[NODES]:
+        visited += 1
+        depth = get(v, DEPTH, node)
+        byte = get(v, BYTE, node)
+        there = get(m, ROWS, 256 * get(m, _PATH, 2 * depth - 2) + byte)
+        stop = get(v, SKIP, node)
+        if there == 0:
+            node = stop
+            continue
+        for index in range(get(v, TOKEN_START, node), get(v, TOKEN_START, node + 1)):
+            token = get(v, TOKEN, index)
+            if usable[token >> 5] >> (token & 31) & 1:
+                ends = _note(m, there, token, ends, generation)
+        if stop > node + 1:
+            usual = get(m, _PATH, 2 * depth - 1)
+            if usual and (there == usual or byte >= 0x80):
+                node = stop
+                continue
+            reserve(m, _PATH, 8 * (depth + 1))
+            row = row_of(m, there) >> 1
+            put(m, _PATH, 2 * depth, row)
+            put(m, _PATH, 2 * depth + 1, _usual(m, there, row))
+        node += 1
+    burn(m, visited)
+    return ends
+
+
+@kernel
+def _usual(m: Memory, state: int, row: int) -> int:
+    """The state that most characters lead to; 0 if they do not."""
+    reserve(m, _MARKS, 8 * m[STATE_COUNT])
+    known = get(m, _MARKS, 2 * state + 1)
+    if known == 0:
+        usual = votes = count = 0
+        for byte in range(0x20, 0x7F):  # Boyer and Moore's vote
+            there = get(m, ROWS, 256 * row + byte)
+            if votes == 0:
+                usual = there
+            votes += 1 if there == usual else -1
+        for byte in range(0x20, 0x7F):
+            count += get(m, ROWS, 256 * row + byte) == usual
+        known = usual + 1 if count >= _MANY_BYTES else 1
+        put(m, _MARKS, 2 * state + 1, known)
+    return known - 1
+
+
+@kernel
 def _note(m: Memory, state: int, token: int, ends: int, generation: int) -> int:
-    reserve(m, _MARKS, 4 * m[STATE_COUNT])
-    if get(m, _MARKS, state) == generation:
+    reserve(m, _MARKS, 8 * m[STATE_COUNT])
+    if get(m, _MARKS, 2 * state) == generation:
         return ends
-    put(m, _MARKS, state, generation)
+    put(m, _MARKS, 2 * state, generation)
     reserve(m, ENDS, 8 * (ends + 1))
     put(m, ENDS, 2 * ends, state)
     put(m, ENDS, 2 * ends + 1, token)

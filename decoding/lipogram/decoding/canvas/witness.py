@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from lipogram.decoding.canvas.fronts import Fronts
@@ -14,6 +15,16 @@ from lipogram.grammars import BudgetExceeded, State
 _MAX_TRIED: Final = 100_000  # states, before the search for the text of a gap gives up
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Tokens by slot, and texts by the position of a gap, from one position to another."""
+
+    begin: int
+    pairs: tuple[tuple[int, int], ...]
+    end: int
+    texts: tuple[tuple[int, bytes], ...]
+
+
 class Witness:
     """A filling, kept as it is wherever the lattice allows.
 
@@ -22,13 +33,57 @@ class Witness:
     """
 
     def __init__(self, lattice: Lattice) -> None:
-        """Of a lattice that has a filling. Raises BudgetExceeded."""
+        """No filling yet, only the start."""
         self._lattice = lattice
         self._steps: Fronts = lattice.steps
         self.tokens: list[int] = [EMPTY] * len(lattice.position_of)
         self.texts: dict[int, bytes] = {}  # by the position of a gap
         self.states: list[State | None] = [None] * (lattice.end + 1)
-        self.states[0] = lattice.steps.start()[0]
+
+    def whole(self) -> Way:
+        """All of it."""
+        pairs = tuple(enumerate(self.tokens))
+        return Way(0, pairs, self._lattice.end, tuple(self.texts.items()))
+
+    def take(self, other: Witness) -> None:
+        """Become as another filling."""
+        self.tokens, self.states = other.tokens.copy(), other.states.copy()
+        self.texts = other.texts.copy()
+
+    def adopt(self, way: Way) -> None:
+        """Take over the tokens of a way from which the rest goes on."""
+        lattice, steps = self._lattice, self._steps
+        position, end = way.begin, way.end
+        self.texts.update(way.texts)
+        self.states[0] = steps.start()[0]
+        self.states[position + 1 : end] = [None] * (end - position - 1)
+        for slot, token in way.pairs:
+            self.tokens[slot] = token
+        while position < end:
+            state = self.states[position]
+            assert state is not None
+            cell = lattice.cells[position]
+            after: State | None = state
+            behind = position + 1
+            if isinstance(cell, Text):
+                after = steps.read((state,), cell.text)[0]
+            elif isinstance(cell, Gap):
+                after = steps.read((state,), self.texts[position])[0]
+            else:
+                token = self.tokens[cell.number]
+                if token == EMPTY:
+                    behind = cell.hole.stop
+                    self.tokens[cell.number : cell.number + behind - position] = [EMPTY] * (
+                        behind - position
+                    )
+                else:
+                    after = steps.step(state, token)
+            position = behind
+            self.states[position] = after
+
+    def fill(self) -> None:
+        """Fill from the start on. Raises BudgetExceeded."""
+        self.states[0] = self._steps.start()[0]
         self._fill(0)
 
     def renew(self, slot: int) -> None:

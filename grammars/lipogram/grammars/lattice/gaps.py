@@ -14,6 +14,8 @@ from lipogram.grammars.engine.derive import (
     derive,
 )
 from lipogram.grammars.engine.layout import (
+    ANYTHING,
+    BOTH,
     CALL_END,
     CALL_START,
     CALLER_COUNT,
@@ -31,9 +33,13 @@ from lipogram.grammars.engine.layout import (
     FRAMES,
     GENERATION,
     ITEMS,
+    LITERALS,
+    NOT,
+    OP,
     OWN,
     PENDING,
     R_FLAGS,
+    REPEAT,
     ROOT,
     RULE_COUNT,
     RULE_WIDTH,
@@ -41,8 +47,13 @@ from lipogram.grammars.engine.layout import (
     S_END,
     S_START,
     SEEN,
+    SEQUENCE,
     STATE_WIDTH,
     STATES,
+    UNBOUNDED,
+    A,
+    B,
+    C,
 )
 from lipogram.grammars.engine.memory import (
     Memory,
@@ -55,6 +66,8 @@ from lipogram.grammars.engine.memory import (
 from lipogram.grammars.engine.nodes import (
     field,
     is_nullable,
+    repeat,
+    sequence,
 )
 from lipogram.grammars.engine.programs import (
     body_of,
@@ -74,12 +87,42 @@ _AWAITING: Final = 56  # [., 3] own frame, rest, frame: who called a rule within
 _AWAITING_SEEN: Final = 57
 _NEXT: Final = 58  # the next of the same own frame, one more; 0 at the end
 _OWN_FRAMES: Final = 59  # [., 3] first of AWAITING, one more; whether the rule has ended; flags
+_MAX_ITEMS: Final = 50_000
+_MANY: Final = 32  # literals, which are taken for any text
 _FIRST, _ENDED, _FLAGS = range(3)
 
 
 @kernel
+def _widened(m: Memory, node: int) -> int:
+    """A residual that matches all that this one does, and has few others behind it.
+
+    What is counted is repeated without a count; an intersection, a complement or one of many
+    literals is any text.
+    """
+    is_sequence = field(m, node, OP) == SEQUENCE
+    head = field(m, node, A) if is_sequence else node
+    op = field(m, head, OP)
+    if op == REPEAT and (field(m, head, B) > 0 or field(m, head, C) != UNBOUNDED):
+        found = repeat(m, field(m, head, A), 0, UNBOUNDED)
+    elif op in (BOTH, NOT) or (op == LITERALS and field(m, head, B) > field(m, head, A) + _MANY):
+        found = m[ANYTHING]
+    else:
+        return node
+    return sequence(m, found, field(m, node, B)) if is_sequence else found
+
+
+@kernel
+def _add(m: Memory, node: int, frame: int, is_kept: int, count: int, generation: int) -> int:
+    """Append an item to PENDING unless it is there; the new count."""
+    return add_once(m, PENDING, SEEN, _widened(m, node), frame, is_kept, count, generation)
+
+
+@kernel
 def anything(m: Memory, state: int) -> int:
-    """The state of all texts that begin with what led to `state`."""
+    """The state of all texts that begin with what led to `state`; of some more, see `_widened`.
+
+    MemoryError where it would have too many items.
+    """
     m[GENERATION] += 1
     generation = m[GENERATION] & 0x7FFFFFFF
     first_own = m[FRAME_COUNT]
@@ -87,11 +130,13 @@ def anything(m: Memory, state: int) -> int:
     at = state * STATE_WIDTH
     for index in range(get(m, STATES, at + S_START), get(m, STATES, at + S_END)):
         node, frame = get(m, ITEMS, 2 * index), get(m, ITEMS, 2 * index + 1)
-        count = add_once(m, PENDING, SEEN, node, frame, 1, count, generation)
+        count = _add(m, node, frame, 1, count, generation)
     while position < count:
         node, frame = get(m, PENDING, 3 * position), get(m, PENDING, 3 * position + 1)
         position += 1
         burn(m, 8)
+        if count > _MAX_ITEMS:
+            raise MemoryError
         derive(m, node)
         if is_nullable(m, node) and frame >= first_own:
             mine = 3 * (frame - first_own)
@@ -100,26 +145,26 @@ def anything(m: Memory, state: int) -> int:
             while caller:
                 rest = get(m, _AWAITING, 3 * caller - 2)
                 outer = get(m, _AWAITING, 3 * caller - 1)
-                count = add_once(m, PENDING, SEEN, rest, outer, 0, count, generation)
+                count = _add(m, rest, outer, 0, count, generation)
                 caller = get(m, _NEXT, caller - 1)
         elif is_nullable(m, node) and frame != ROOT:
             at = frame * FRAME_WIDTH
             for index in range(get(m, FRAMES, at), get(m, FRAMES, at + CALLER_END)):
                 rest, outer = get(m, CALLERS, 2 * index), get(m, CALLERS, 2 * index + 1)
-                count = add_once(m, PENDING, SEEN, rest, outer, 0, count, generation)
+                count = _add(m, rest, outer, 0, count, generation)
         for index in range(field(m, node, EDGE_START) - 1, field(m, node, EDGE_END)):
             rest = get(m, EDGES, 2 * index + 1)
             if is_alive(m, rest):
-                count = add_once(m, PENDING, SEEN, rest, frame, 1, count, generation)
+                count = _add(m, rest, frame, 1, count, generation)
         for index in range(field(m, node, CALL_START), field(m, node, CALL_END)):
             rule, rest = get(m, CALLS, 2 * index), get(m, CALLS, 2 * index + 1)
             if rest == EMPTY:
-                count = add_once(m, PENDING, SEEN, body_of(m, rule), frame, 0, count, generation)
+                count = _add(m, body_of(m, rule), frame, 0, count, generation)
                 continue
             own = _own_frame(m, rule, own, generation)
             mine = get(m, OWN, 2 * rule + 1)
             body = body_of(m, rule)
-            count = add_once(m, PENDING, SEEN, body, first_own + mine, 0, count, generation)
+            count = _add(m, body, first_own + mine, 0, count, generation)
             known = awaiting
             awaiting = add_once(
                 m, _AWAITING, _AWAITING_SEEN, mine, rest, frame, awaiting, generation
@@ -129,7 +174,7 @@ def anything(m: Memory, state: int) -> int:
                 put(m, _NEXT, known, get(m, _OWN_FRAMES, 3 * mine + _FIRST))
                 put(m, _OWN_FRAMES, 3 * mine + _FIRST, awaiting)
                 if get(m, _OWN_FRAMES, 3 * mine + _ENDED):
-                    count = add_once(m, PENDING, SEEN, rest, frame, 0, count, generation)
+                    count = _add(m, rest, frame, 0, count, generation)
     _write_frames(m, own, awaiting)
     return _kept(m, count)
 

@@ -300,7 +300,7 @@ def test_abilities_that_are_not_declared() -> None:
 
 def test_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     options = {"constraints": "response_format", "api_key_variable": "THEIR_KEY"}
-    settings = ModelSettings("far", "remote", "http://127.0.0.1:1/v1", options)
+    settings = ModelSettings("far", "remote", "http://127.0.0.1:1/v1", options=options)
     with pytest.raises(SettingsError, match="THEIR_KEY has no key"):
         loading.load((settings,))
     monkeypatch.setenv("THEIR_KEY", "sk-1")
@@ -309,7 +309,7 @@ def test_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SettingsError, match="expected the URL of a server"):
         loading.load((ModelSettings("far", "remote", "org/model"),))
     with pytest.raises(SettingsError, match="expected constraints structured_outputs or"):
-        loading.load((ModelSettings("far", "remote", "http://x", {"constraints": "yes"}),))
+        loading.load((ModelSettings("far", "remote", "http://x", options={"constraints": "yes"}),))
 
 
 def test_the_key_goes_along() -> None:

@@ -36,7 +36,9 @@ def test_a_conversation_becomes_the_tokens_that_the_tokenizer_makes_of_it() -> N
 
 def test_it_is_served_by_settings(tmp_path: Path) -> None:
     folder = str(tiny.saved(tmp_path))
-    settings = ModelSettings("tiny", "transformers", folder, {"dtype": "float32", "threads": 1})
+    settings = ModelSettings(
+        "tiny", "transformers", folder, options={"dtype": "float32", "threads": 1}
+    )
     (model,) = loading.load((settings,))
     with serving([model]) as address:
         reply = httpx.post(
@@ -53,6 +55,6 @@ def test_it_is_served_by_settings(tmp_path: Path) -> None:
 
 def test_what_cannot_be_opened_is_a_setting_at_fault(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="has no option 'layers'"):
-        loading.load((ModelSettings("tiny", "transformers", str(tmp_path), {"layers": 2}),))
+        loading.load((ModelSettings("tiny", "transformers", str(tmp_path), options={"layers": 2}),))
     with pytest.raises(SettingsError, match="cannot open it"):
         loading.load((ModelSettings("tiny", "transformers", str(tmp_path / "none")),))

@@ -8,8 +8,11 @@ import sys
 
 PROGRAM = """
 import gc, random
+import numpy as np
 from numba.core.dispatcher import Dispatcher
 from lipogram.decoding import Masker, Vocabulary
+from lipogram.decoding import Canvas, Hole, Unfillable
+from lipogram.decoding.canvas import warm_up as warm_up_canvases
 from lipogram.decoding.closing import closing
 from lipogram.grammars import compile, json_schema, lark, regex
 from lipogram.grammars.warming import warm_up
@@ -30,6 +33,15 @@ def visit(automaton):
         state = automaton.step(state, rng.choice(options))
         automaton.forced(state)
 
+def fill(automaton):
+    try:
+        canvas = Canvas(automaton, vocabulary, [Hole(max_tokens=9)])
+    except Unfillable:
+        return
+    canvas.mask(0, np.empty(-(-len(TOKENS) // 32), np.int32))
+    for slot, token in enumerate(canvas.witness()):
+        canvas.commit(slot, token)
+
 def compiled():
     kernels = (each for each in gc.get_objects() if isinstance(each, Dispatcher))
     return {(each.py_func.__module__, each.py_func.__name__, str(signature))
@@ -37,6 +49,7 @@ def compiled():
 
 for automaton in warm_up():
     visit(automaton)
+warm_up_canvases(vocabulary)
 before = compiled()
 assert before
 schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": "^(a|b)+$",
@@ -50,6 +63,7 @@ for grammar in (
     lark.parse('start: "(" start ")" | start start | "x" <[0]>?'),
 ):
     visit(compile(grammar))
+    fill(compile(grammar))
 late = compiled() - before
 assert not late, late
 """

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
+from lipogram.decoding import canvas
 from lipogram.decoding.autoregressive import Autoregressive
 from lipogram.decoding.bytes.mixing import Mixing
 from lipogram.decoding.denoising import Denoiser
@@ -181,4 +182,6 @@ def _heads(model: CausalModel) -> Heads | None:
 def _warmed_up(model: Model) -> Model:
     """The model, after masks of its vocabulary were made: no request waits for what that builds."""
     warm_up(model.vocabulary)
+    if isinstance(model, MaskedModel):
+        canvas.warm_up(model.vocabulary)
     return model

@@ -2,5 +2,6 @@
 
 from lipogram.decoding.canvas.canvas import Canvas, Statistics, Verdict
 from lipogram.decoding.canvas.holes import Hole
+from lipogram.decoding.canvas.warming import warm_up
 
-__all__ = ["Canvas", "Hole", "Statistics", "Verdict"]
+__all__ = ["Canvas", "Hole", "Statistics", "Verdict", "warm_up"]

@@ -3,7 +3,7 @@
 Instances of real schemas and C functions lose one to three pieces; the shipped models that write
 from left to right and that fill masks put tokens there, at most as many as the piece had and a few
 more, with the rule of the whole text and without. Judged by `json.loads` with `jsonschema`, and by
-`gcc -fsyntax-only`. With `--steps`, one long hole is filled with and without the rule in turns.
+`gcc -fsyntax-only`. With `--steps`, outputs of 64 slots are made with and without a schema.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from statistics import median, quantiles
 from typing import Any
 
@@ -24,6 +25,7 @@ from lipogram.decoding import Autoregressive, Denoiser, Denoising, Infill, Job, 
 from lipogram.decoding.errors import DecodingError
 from lipogram.decoding.events import Chunk, Finish
 from lipogram.decoding.models import embedded
+from lipogram.decoding.train import extraction, vocabularies
 from lipogram.decoding.vocabulary import Vocabulary
 from lipogram.grammars import Automaton, compile, json_schema, lark
 from lipogram.grammars.errors import Error
@@ -98,12 +100,15 @@ def fill(decoder: Any, job: Job) -> tuple[str, Finish]:
     return text.decode(errors="replace"), finish
 
 
-def validity(count: int, seed: int, temperature: float) -> None:
-    """Prints what was valid, by kind and number of holes."""
+def validity(count: int, seed: int, temperature: float, minutes: float) -> None:
+    """Prints what was valid, by kind and number of holes, of as many texts as there is time for."""
+    stop_s = time.monotonic() + 60 * minutes
     decoders = {name: decoder_of(name) for name in MODELS}
     outcomes: dict[tuple[Any, ...], Counter[str]] = {}
     tokens, witness, taken_ms = Counter[str](), Counter[str](), list[float]()
     for number, task in enumerate(tasks(count, seed)):
+        if time.monotonic() > stop_s:
+            break
         name, holes = MODELS[number // 2 % 2], 1 + number // 4 % 3
         decoder = decoders[name]
         vocabulary = decoder.model.vocabulary
@@ -138,33 +143,26 @@ def decoder_of(name: str) -> Any:
     return Denoiser(model) if isinstance(model, embedded.EmbeddedMasked) else Autoregressive(model)
 
 
-def overhead(steps: int, pairs: int, seed: int) -> None:
-    """Prints the CPU time of a step with the rule relative to one without; holes of 8 tokens."""
+def overhead(steps: int, count: int) -> None:
+    """Prints the CPU time of a step with a rule relative to one without: extraction, 64 slots."""
     decoder = decoder_of("embedded-diffusion")
     vocabulary = decoder.model.vocabulary
-    masker = Masker(compile(lark.parse(functions.GRAMMAR)), vocabulary)
-    how = Denoising(steps=steps, lengths="full")
-    rng, ratios = random.Random(seed), list[float]()
-    head = len(vocabulary.encode(functions.HEAD.encode())) + 12
-    while len(ratios) < pairs:
-        ids = vocabulary.encode((functions.HEAD + functions.function(rng, 0)).encode())
-        holes = min(steps // _PIECE, (len(ids) - head) // (2 * _PIECE))
-        places = [head + 2 * _PIECE * hole for hole in range(holes)]
-        if holes < steps // _PIECE:
-            continue
-        bounds = zip([0, *(place + _PIECE for place in places)], [*places, len(ids)], strict=True)
-        infill = Infill(
-            tuple(vocabulary.decode(ids[first:last]) for first, last in bounds), (_PIECE,) * holes
-        )
+    ratios: list[tuple[float, float]] = []
+    for number, item in enumerate(islice(extraction.items(20, held_out=True), count)):
+        rule = Masker(compile(json_schema.parse(item.schema)), vocabulary)
+        text = vocabulary.encode(item.text.encode())
+        prompt = (vocabularies.USER, *text, vocabularies.END, vocabularies.ASSISTANT)
         taken = []
-        for rule in (None, masker):
-            law = Sampling(seed=len(ratios))
+        for masker in (None, rule, rule):
+            law, how = Sampling(seed=number), Denoising(steps=steps)
             begun_s = time.process_time()
-            _, finish = fill(decoder, Job((), rule, law, infill=infill, denoising=how))
+            _, finish = fill(decoder, Job(prompt, masker, law, max_tokens=64, denoising=how))
             taken.append((time.process_time() - begun_s) / finish.usage.denoising_steps)
-        ratios.append(taken[1] / taken[0])
-        print(f"{taken[0] * 1000:.1f} ms a step without, {taken[1] * 1000:.1f} ms with the rule")
-    print(f"{steps} slots, one a step: {median(ratios):.3f} times the CPU time, {pairs} pairs")
+        ratios.append((taken[1] / taken[0], taken[2] / taken[0]))
+        print(", ".join(f"{1000 * each:.1f}" for each in taken), "ms a step: free, new rule, again")
+    new, again = (sorted(each) for each in zip(*ratios, strict=True))
+    print(f"new rule {median(new):.2f} ({new[0]:.2f} to {new[-1]:.2f}) times the CPU time of none")
+    print(f"known rule {median(again):.2f} ({again[0]:.2f} to {again[-1]:.2f}), {count} texts")
 
 
 def main() -> None:
@@ -172,13 +170,13 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=300, help="how many texts")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--temperature", type=float, default=1.0)
+    parser.add_argument("--minutes", type=float, default=60, help="after these no text is begun")
     parser.add_argument("--steps", type=int, help="measure the cost of the rule at so many steps")
-    parser.add_argument("--pairs", type=int, default=10, help="runs with and without the rule")
     options = parser.parse_args()
     if options.steps:
-        overhead(options.steps, options.pairs, options.seed)
+        overhead(options.steps, min(options.count, 10))
     else:
-        validity(options.count, options.seed, options.temperature)
+        validity(options.count, options.seed, options.temperature, options.minutes)
 
 
 if __name__ == "__main__":

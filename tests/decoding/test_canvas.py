@@ -19,7 +19,7 @@ from lipogram.decoding import (
     UnsupportedJob,
     Vocabulary,
 )
-from lipogram.grammars import choice, compile, ir, json_schema, regex
+from lipogram.grammars import Automaton, choice, compile, ir, json_schema, regex
 
 BYTES = [b"", *(bytes([byte]) for byte in range(256))]
 WORDS = [b'":', b'",', b'"}', b'": ', b"true", b"12", b"ab", b', "', b"false"]
@@ -125,6 +125,15 @@ def test_special_tokens_fit_where_the_grammar_has_them() -> None:
     canvas = Canvas(compile(grammar), vocabulary, [Hole(exact_tokens=2)])
     assert [canvas.check(1, each) for each in range(3)] == ["reject", "accept", "reject"]
     assert canvas.witness() == [0, 1]
+
+
+def test_new_memory_keeps_what_was_decided(monkeypatch: pytest.MonkeyPatch) -> None:
+    automaton = compile(regex.parse("(ab|cd)*e"))
+    monkeypatch.setattr(Automaton, "is_worn", True)
+    canvas = Canvas(automaton, VOCABULARY, [Hole(exact_tokens=5)])
+    canvas.commit(2, token(b"c"))
+    canvas.commit(0, token(b"a"))
+    assert canvas.text() == b"abcde"
 
 
 @pytest.mark.parametrize("seed", range(6))

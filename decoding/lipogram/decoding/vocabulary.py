@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -168,8 +168,17 @@ class Vocabulary:
     @cached_property
     def reaches(self) -> Reaches:
         """What maskers have found out about residuals, for other grammars that contain them."""
+        return self.reaches_of(None)
+
+    def reaches_of(self, ids: Set[int] | None) -> Reaches:
+        """The same of some tokens, None for all."""
         spelled = [(id, text) for text, id in self.spellings.items()]
-        return Reaches(TokenTrie.build((*enumerate(self.tokens), *spelled)), len(self))
+        if ids is None:
+            texts = [*enumerate(self.tokens), *spelled]
+        else:
+            texts = [(id, self.tokens[id]) for id in ids]
+            texts += [(id, text) for id, text in spelled if id in ids]
+        return Reaches(TokenTrie.build(texts), len(self))
 
     @cached_property
     def lexicon(self) -> Lexicon:

@@ -152,15 +152,15 @@ class Decisions:
         assert state is not None  # the token is there
         return state
 
-    def renewed(self) -> Decisions:
-        """The same in new memory, where too much was visited."""
-        if not self.steps.masker.automaton.is_worn:
+    def renewed(self, was_stopped: bool) -> Decisions:
+        """The same in new memory, where too much was visited, or work was stopped half way."""
+        if not was_stopped and not self.steps.masker.automaton.is_worn:
             return self
         other = Decisions(self.steps.fresh(), self.lattice.cells)
         for slot in range(len(self.lattice.position_of)):
             other.lattice.choose(slot, self.lattice.choices(slot))
         other.witness.adopt(self.witness.whole())
-        other._rejected = self._rejected
+        other._accepted, other._rejected = self._accepted, self._rejected
         other._look()
         return other
 

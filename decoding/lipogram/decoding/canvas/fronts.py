@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lipogram.decoding.canvas.outcomes import ENDS, outcomes, some_outcomes
 from lipogram.decoding.masking import Masker
+from lipogram.decoding.reaches import Reaches
 from lipogram.grammars import Automaton, BudgetExceeded, State
 from lipogram.grammars.arrays import view
 from lipogram.grammars.engine.memory import FUEL
@@ -57,8 +58,10 @@ class Fronts:
     All work is bounded together, by `working`; then BudgetExceeded is raised.
     """
 
-    def __init__(self, masker: Masker) -> None:
+    def __init__(self, masker: Masker, some: Reaches | None = None) -> None:
+        """`some` is of the tokens to be tried first, all unless it is given."""
         self.masker = masker
+        self._some_reaches = masker.vocabulary.reaches if some is None else some
         self.working = Working(masker.automaton)
         self._memory = masker.automaton.memory
         self._reaches = masker.vocabulary.reaches
@@ -76,7 +79,7 @@ class Fronts:
     def fresh(self) -> Fronts:
         """The same in a memory of its own; the work is counted together."""
         masker = self.masker
-        other = Fronts(Masker(masker.automaton.fresh(), masker.vocabulary))
+        other = Fronts(Masker(masker.automaton.fresh(), masker.vocabulary), self._some_reaches)
         other.working = Working(other.masker.automaton, self.working)
         return other
 
@@ -155,9 +158,9 @@ class Fronts:
         """As `ends`, of some tokens: few, but of many kinds."""
         found = self._some.get(state)
         if found is None:
-            with self.working, self._reaches.lock:
+            with self.working, self._some_reaches.lock:
                 memory = self._memory
-                count = some_outcomes(memory, self._reaches.memory, state, self._usable)
+                count = some_outcomes(memory, self._some_reaches.memory, state, self._usable)
                 flat = view(memory, ENDS)[: 2 * count].tolist() if count else []
             found = self._some[state] = list(zip(flat[::2], flat[1::2], strict=True))
         return found

@@ -1,12 +1,14 @@
 """Regular expressions mean what Python's `re` says, text by text."""
 
 import itertools
+import random
 import re
 import time
 
 import pytest
 
 from lipogram.grammars import (
+    Budget,
     BudgetExceeded,
     EmptyLanguage,
     Grammar,
@@ -248,3 +250,18 @@ def test_a_shortest_member_may_begin_with_any_character():
     for code in range(0x7F):
         automaton = compile(Grammar({"start": ir.chars([(code, code + 1)])}, "start"))
         assert ord(automaton.shortest(automaton.start())) in (code, code + 1)
+
+
+def test_an_automaton_that_was_stopped_finds_out_nothing_new():
+    automaton = compile(regex.parse("[ab]*a[ab]{12}"), budget=Budget(max_states=100))
+    start = automaton.start()
+    assert automaton.shortest(start) == b"a" * 13
+    assert not automaton.is_worn
+    text = bytes(random.Random(0).choices(b"ab", k=500))
+    with pytest.raises(BudgetExceeded, match="100 states") as stopped:
+        automaton.accepts(text)
+    assert automaton.walk(start, text[:3]) is not None  # known
+    for ask in (automaton.shortest, automaton.forced, automaton.shortest_length):
+        with pytest.raises(BudgetExceeded, match=str(stopped.value)):
+            ask(start)
+    assert automaton.is_worn

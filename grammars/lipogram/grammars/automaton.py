@@ -118,6 +118,7 @@ class Automaton:
         memory[NONCE], memory[SECRET] = secrets.randbits(62), _SECRET
         memory[FUEL] = int(budget.max_compile_s * _WORK_PER_S)
         self._seen = (0, 0)
+        self._stops: list[str] = []  # shared by those that share the memory
         try:
             coder.load(memory)
             self._start = begin(memory, coder.number(grammar.start))
@@ -152,10 +153,11 @@ class Automaton:
 
     @property
     def is_worn(self) -> bool:
-        """Whether half of a budget is used up, so that a new automaton should take its place."""
+        """Whether another should take its place: half of a budget is used up, or it was stopped."""
         memory, budget = self.memory, self._budget
         return bool(
-            2 * memory[ROW_COUNT] > budget.max_states
+            self._stops
+            or 2 * memory[ROW_COUNT] > budget.max_states
             or 2 * memory[NODE_COUNT] > budget.max_nodes
             or 2 * memory[HELD_BYTES] > budget.max_bytes
         )
@@ -327,15 +329,20 @@ class Automaton:
     def working(self, what: str = "one step", seconds: float | None = None) -> Iterator[None]:
         """Hold the lock, with so much work allowed, by default that of one step.
 
-        Raises BudgetExceeded, in which `what` took too long, or a budget was used up.
+        Raises BudgetExceeded, in which `what` took too long, or a budget was used up. Compiled code
+        that is stopped leaves its tables half written, so nothing new is found out from then on.
         """
         with self.lock:
+            if self._stops:
+                raise BudgetExceeded(self._stops[0])
             seconds = self._budget.max_step_s if seconds is None else seconds
             self.memory[FUEL] = int(seconds * _WORK_PER_S)
             try:
                 yield
             except MemoryError:
-                raise self.exceeded(f"{what} takes too long") from None
+                stop = self.exceeded(f"{what} takes too long")
+                self._stops.append(str(stop))
+                raise stop from None
 
     def _expanded(self, state: State) -> int:
         """Twice the row of a state, one more if it is complete; its successors are made."""

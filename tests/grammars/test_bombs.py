@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -42,7 +43,10 @@ def is_in_time(result):
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_bomb_is_answered_or_refused_in_time(name, ask):
     result = ask(name)
-    if not is_in_time(result):  # others may use the same caches
+    for pause_s in (0, 1, 3):
+        if is_in_time(result):
+            break
+        time.sleep(pause_s)  # others may use the same core and caches: CPU time then doubles
         result = ask(name)
     assert not result["outcome"].startswith("failed"), result
     assert is_in_time(result), result

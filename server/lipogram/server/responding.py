@@ -29,8 +29,8 @@ class Streamed(Protocol):
 class Writer(Protocol[Chunk]):
     """Knows an endpoint's shapes."""
 
-    def usage(self) -> Chunk:
-        """The chunk after the last one, which has the usage alone."""
+    def usage(self) -> Chunk | None:
+        """The chunk after the last one, which has the usage alone; None where the last has it."""
         ...
 
     def whole(self, chunks: Sequence[Chunk]) -> BaseModel:
@@ -74,8 +74,9 @@ async def _lines(
             if has_usage:
                 chunk = chunk.model_copy(update={"usage": None})
             yield framing.frame(chunk.model_dump_json(exclude_unset=True))
-        if has_usage:
-            yield framing.frame(writer.usage().model_dump_json(exclude_unset=True))
+        usage = writer.usage() if has_usage else None
+        if usage is not None:
+            yield framing.frame(usage.model_dump_json(exclude_unset=True))
         if framing.end:
             yield framing.end
     finally:

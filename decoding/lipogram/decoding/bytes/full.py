@@ -1,9 +1,11 @@
 """Generation byte by byte: every byte is drawn from the law of bytes, of one model or of several.
 
 With `projection` "token" a rule forbids tokens before their bytes are summed: the law of texts is
-that of constrained decoding by tokens, whatever the prompt's end. With "byte" it forbids bytes, and
-the rest is renormalised, which is another law: a byte is as likely as the model finds it, however
-few of the texts behind it the rule allows. Temperature and truncation shape the law of bytes.
+that of constrained decoding by tokens, of those token strings that the tokenizer writes. With
+"byte" it forbids bytes, and the rest is renormalised, which is another law: a byte is as likely as
+the model finds it, however few of the texts behind it the rule allows.
+
+Temperature and truncation shape the law of bytes.
 
 The budget counts tokens: the fewest in which the (first) model has written the output so far.
 What weighs less than a billionth of all is not judged: the laws are exact up to that.

@@ -141,9 +141,8 @@ class LlamaCppWriter:
             return pieces
         return [piece for piece in pieces if piece.content or piece.stop]
 
-    def usage(self) -> LlamaCppChunk:
-        """Never asked for: the last chunk has it."""
-        raise NotImplementedError
+    def usage(self) -> None:
+        """None: the last chunk has it."""
 
     def whole(self, chunks: Sequence[LlamaCppChunk]) -> LlamaCppReply:
         """All chunks as one answer, or as many as there are completions."""
@@ -274,9 +273,8 @@ class GenerateWriter:
             last["unconstrained"] = unconstrained(self.dropped[index])
         return [self._line(self._characters.end(), done=True).model_copy(update=last)]
 
-    def usage(self) -> GenerateReply:
-        """Never asked for: the last line has it."""
-        raise NotImplementedError
+    def usage(self) -> None:
+        """None: the last line has it."""
 
     def whole(self, chunks: Sequence[GenerateReply]) -> GenerateReply:
         """All lines as one."""
@@ -309,9 +307,8 @@ class TabbyWriter:
         self.finishes.append(event)
         return [TabbyChoice(index=index, text=self._characters.end())]
 
-    def usage(self) -> TabbyChoice:
-        """Never asked for: an answer is never streamed."""
-        raise NotImplementedError
+    def usage(self) -> None:
+        """None: an answer is never streamed."""
 
     def whole(self, chunks: Sequence[TabbyChoice]) -> TabbyReply:
         """All text as one answer."""

@@ -163,9 +163,8 @@ class ResponseWriter:
             yield from self._item.ended(status)
             yield self._whole(f"response.{status}", status)
 
-    def usage(self) -> wire.ResponseEvent:
-        """Never asked for: the last event has it."""
-        raise NotImplementedError
+    def usage(self) -> None:
+        """None: the last event has it."""
 
     def whole(self, events: Sequence[wire.ResponseEvent]) -> wire.ResponseReply:
         """The answer, which the last event carries."""

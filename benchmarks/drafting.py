@@ -2,8 +2,9 @@
 
 `extraction` writes held-out items' objects under their schemas, `code` goes on held-out modules.
 Prompt by prompt all drafters have their turn, in an order that is drawn anew, so that they share
-the machine's noise. What they learn on the way they keep; the first prompts, which are not counted,
-warm them up. docs/benchmarks.md says more.
+the machine's noise; the model has read the prompt before, so that the first one does not pay for
+all. What they learn on the way they keep; the first prompts, which are not counted, warm them up.
+docs/benchmarks.md says more.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from lipogram.decoding.drafting.heads import Heads, HeadWeights
 from lipogram.decoding.drafting.small import SmallModel
 from lipogram.decoding.events import Finish
 from lipogram.decoding.models import embedded
+from lipogram.decoding.models.base import Query
 from lipogram.decoding.train import corpus, extraction
 from lipogram.grammars import compile, json_schema
 
@@ -97,6 +99,7 @@ async def run(
     for number, job in enumerate(jobs):
         law = Sampling(temperature=options.temperature, seed=number)
         texts = set()
+        await model.logits([Query(job.prompt)])
         for name in rng.sample(sorted(found), len(found)):
             one = replace(job, sampling=law, drafters=found[name])
             started_s, cpu_s = time.perf_counter(), time.process_time()

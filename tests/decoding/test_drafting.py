@@ -206,6 +206,45 @@ class TestPace:
                 pace.judged("a", 0.5, is_right)
         assert 5 <= asked < 400
 
+    @pytest.mark.parametrize(("rate", "guess_ms", "pays"), [(0.27, 1.2, False), (0.9, 0.4, True)])
+    def test_a_busy_machine_does_not_make_a_pass_look_dear(
+        self, rate: float, guess_ms: float, pays: bool
+    ) -> None:
+        """Passes of 2.5 ms, and waits of 20 ms that come oftener in what takes longer."""
+        pace, rng, asked = Pace(), random.Random(1), 0
+
+        def busy(work_ms: float) -> float:
+            return (work_ms + 20 * (rng.random() < 0.2 * work_ms)) / 1000
+
+        for place in range(4000):
+            pace.passed(1, busy(2.5))
+            if pace.asks("a", 1.0):
+                asked += 1
+                pace.guessed("a", busy(guess_ms), place % 50 == 0)
+                pace.judged("a", 0.5, rng.random() < rate)
+        assert asked > 3800 if pays else asked < 200
+
+    def test_what_the_first_guess_of_a_run_takes_is_shared_out(self) -> None:
+        """Reading a prompt: worth it for the guesses of a long run, not for a few."""
+        for guesses, is_worth_it in ((100, True), (2, False)):
+            pace, asked = Pace(), 0
+            for place in range(4000):
+                pace.passed(1, 1.0)
+                if pace.asks("a", 1.0):
+                    asked += 1
+                    pace.guessed("a", 0.1 if place % guesses else 10.0, place % guesses == 0)
+                    pace.judged("a", 0.5, place % 10 < 8)
+            assert asked > 3500 if is_worth_it else 10 < asked < 400
+
+    def test_a_draft_must_pay_for_the_pass_that_it_widens(self) -> None:
+        """Where two positions take much longer than one, and more of them little more."""
+        pace = Pace()
+        for width in [1, 2, 4, 8] * 10:
+            pace.passed(width, 1.0 if width == 1 else 1.8 + 0.02 * width)
+        assert not pace.pays([0.7], 2)
+        assert pace.pays([0.7, 0.6], 3)
+        assert pace.takes(0.1)
+
 
 class TestHeads:
     """Random weights: what counts is that states are taken in as they come, and none twice."""
@@ -306,6 +345,9 @@ def test_the_shipped_heads_spare_most_passes() -> None:
 
         def takes(self, chance: float) -> bool:
             return chance > 0.1
+
+        def pays(self, chances: Sequence[float], width: int) -> bool:
+            return True
 
     model = load("embedded-2k")
     assert isinstance(model, EmbeddedCausal)

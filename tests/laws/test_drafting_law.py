@@ -48,6 +48,9 @@ class Eager(Pace):
     def takes(self, chance: float) -> bool:
         return True
 
+    def pays(self, chances: Sequence[float], width: int) -> bool:
+        return True
+
 
 class Random:
     """Drafts any tokens, allowed or not, ends among them."""

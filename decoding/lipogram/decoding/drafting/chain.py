@@ -54,7 +54,9 @@ class Drafts:
         self.pace = chain.pace
         self._opened = opened
         self._draft: list[_Drafted] = []
+        self._guessed: set[str] = set()  # who did already
         self._copy = np.random.default_rng(0)
+        self._numbers: list[float] | None = None  # of the places of a draft, once one is needed
         self.drafted_tokens = 0
         self.accepted_tokens = 0
 
@@ -64,18 +66,15 @@ class Drafts:
         """At most `most` tokens that may follow; the rule allows them. `rng` stays as it is."""
         most = min(most, self._chain.most_tokens)
         self._draft = []
-        if not self._opened:
-            return ()
-        chances = self._chances(rng, most)
-        chance = 1.0
+        self._numbers = None
+        chance, counted = 1.0, list[float]()
         try:
             while len(self._draft) < most and not course.is_over:
                 only = course.only
                 if only is not None:
-                    added = [(_Drafted(only), 1.0)]
+                    added = [(_Drafted(only), chance)]
                 else:
-                    place = Place(tokens, self._tokens(), course, chances[self._drawn()])
-                    added = await self._guesses(place, chance, most - len(self._draft))
+                    added = await self._guesses(tokens, course, rng, chance, most)
                 before = len(self._draft)
                 for each, likely in added:
                     after = None if course.ends(each.token) else course.after(each.token)
@@ -83,20 +82,25 @@ class Drafts:
                         break
                     course, chance = after, likely
                     self._draft.append(each)
+                    counted += [chance] if each.by is not None else []
                 if len(self._draft) == before:
                     break
         except Error:  # a rule too complex to look ahead may be simple where the output goes
             pass
+        if not self.pace.pays(counted, len(self._draft) + 1):
+            self._draft = []
+            return ()
         # After a token that completes the output nothing is asked: its own row tells if it comes.
         self.drafted_tokens += self._drawn()
         sent = self._tokens()
         return sent[:-1] if sent and course.is_over else sent
 
-    def _chances(self, rng: np.random.Generator, count: int) -> list[float]:
-        """The numbers that the generator will give next."""
-        self._copy.bit_generator.state = rng.bit_generator.state
-        chances: list[float] = self._copy.random(count).tolist()
-        return chances
+    def _number(self, rng: np.random.Generator, most: int) -> float:
+        """The number that the generator will give for this place."""
+        if self._numbers is None:
+            self._copy.bit_generator.state = rng.bit_generator.state
+            self._numbers = self._copy.random(most).tolist()
+        return self._numbers[self._drawn()]
 
     def _tokens(self) -> tuple[int, ...]:
         return tuple(each.token for each in self._draft)
@@ -106,16 +110,25 @@ class Drafts:
         return sum(each.by is not None for each in self._draft)
 
     async def _guesses(
-        self, place: Place, chance: float, most: int
+        self,
+        tokens: Sequence[int],
+        course: Course,
+        rng: np.random.Generator,
+        chance: float,
+        most: int,
     ) -> list[tuple[_Drafted, float]]:
         """What the best of the drafters says, with the chance that all is right up to there."""
         best: tuple[float, str, Sequence[Guess]] | None = None
         for name, guesses in self._opened:
             if not self.pace.asks(name, chance):
                 continue
+            place = Place(tokens, self._tokens(), course, self._number(rng, most))
             started_s = time.perf_counter()
-            found = await guesses.propose(place, most)
-            self.pace.guessed(name, (time.perf_counter() - started_s) / max(len(found), 1))
+            found = await guesses.propose(place, most - len(self._draft))
+            seconds, is_first = time.perf_counter() - started_s, name not in self._guessed
+            if is_first and found:
+                self._guessed.add(name)
+            self.pace.guessed(name, seconds / max(len(found), 1), is_first and bool(found))
             if not found:
                 continue
             rate = self.pace.rate(name, found[0].confidence)

@@ -22,8 +22,10 @@ from lipogram.decoding import (
     Place,
     Sampling,
     SmallModel,
+    UnsupportedJob,
     Vocabulary,
 )
+from lipogram.decoding.bytes.course import BYTES as BYTE_SYMBOLS
 from lipogram.decoding.course import Constrained, Course, Free
 from lipogram.decoding.drafting.heads import Heads, HeadWeights, UnreadableHeads
 from lipogram.decoding.drafting.ngrams import SuffixAutomaton
@@ -156,6 +158,26 @@ class TestSmallModel:
         small = SmallModel(TableModel(theirs, scores), ours, 1)
         propose(small, [257, ord("h")], [ord("i")])
         assert seen == [(257, 1 + ord("h"), 1 + ord("i"))]
+
+    def test_bytes_are_guessed_by_a_law_of_bytes_after_the_same_special_tokens(self) -> None:
+        ours = Vocabulary.from_tokens([*BYTES, b"", b"", b"he"], (256,), specials={"<u>": 257})
+        theirs = Vocabulary.from_tokens([b"", *BYTES, b"hey", b""], (0,), specials={"<u>": 258})
+        seen = []
+
+        def scores(prefix: tuple[int, ...]) -> list[float]:
+            seen.append(prefix)
+            return [9.0 if id == 257 else 0.0 for id in range(len(theirs))]
+
+        small = SmallModel(TableModel(theirs, scores), ours)
+        job = Job((257,), text=b"a", byte_mode="full", sampling=Sampling(temperature=0))
+        guesses = small.open(job, b"a")
+        said, course = [], Free(BYTE_SYMBOLS, False)
+        for output, draft in ((b"", b""), (b"", b"h"), (b"h", b""), (b"h", b"e"), (b"hx", b"")):
+            place = Place(b"a" + output, draft, course, 0.5)
+            [guess] = asyncio.run(guesses.propose(place, 8))
+            said.append(guess.token)
+        assert bytes(said) == b"heeyh"
+        assert seen[0][:1] == (258,)
 
     def test_a_window_that_is_full_ends_the_draft(self) -> None:
         model = TableModel.random(self.SMALL, 1)
@@ -324,6 +346,11 @@ class TestHeads:
             drawn |= {guess.token for guess in asyncio.run(reading.propose(place, 8))}
         assert drawn <= set(b"xyz")
         assert len(drawn) > 1
+
+    def test_bytes_are_not_guessed(self, tmp_path: Path) -> None:
+        weights = HeadWeights.read(self.weights(tmp_path), len(VOCABULARY))
+        with pytest.raises(UnsupportedJob, match="heads guess tokens"):
+            Heads(self.Model(), weights).open(Job((), byte_mode="full"), b"")
 
     @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 nonsense", None])
     def test_a_file_that_is_none_is_refused(self, tmp_path: Path, content: bytes | None) -> None:

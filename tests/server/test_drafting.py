@@ -92,6 +92,22 @@ def test_completions_and_mistrals_dialect_take_it_too(
         assert details(ahead)["model_passes"] < details(plain)["model_passes"]
 
 
+@pytest.mark.parametrize("ensemble", [None, {"members": ["restless", "other"]}])
+def test_bytes_are_drafted_too(post: Callable[..., httpx.Response], ensemble: object) -> None:
+    body: dict[str, Any] = {
+        "model": "restless", "prompt": "one two, one", "seed": 1, "max_tokens": 12,
+        "ignore_eos": True, "byte_mode": "full", "ensemble": ensemble,
+    }  # fmt: skip
+    plain = post("/v1/completions", **body, draft=False).json()
+    for draft in ({"model": "small"}, {"model": "small", "tokens": 4}, "prompt", "auto", None):
+        ahead = post("/v1/completions", **body, draft=draft).json()
+        assert ahead["choices"] == plain["choices"]
+        assert details(ahead)["model_passes"] <= details(plain)["model_passes"]
+    counts = details(post("/v1/completions", **body, draft={"model": "small"}).json())
+    assert counts["accepted_prediction_tokens"] > 5
+    assert counts["model_passes"] < details(plain)["model_passes"] * 0.8
+
+
 def test_a_prediction_that_comes_true_spares_passes(post: Callable[..., httpx.Response]) -> None:
     plain = ask(post, draft=False, max_tokens=60)
     text = plain["choices"][0]["message"]["content"]
@@ -112,6 +128,7 @@ def test_a_prediction_that_comes_true_spares_passes(post: Callable[..., httpx.Re
         ({"draft": []}, 400, "draft", "array"),
         ({"draft": ["grammar", "model"]}, 400, "draft[1]", "grammar"),
         ({"draft": "heads"}, 400, "draft", "no draft heads"),
+        ({"draft": "heads", "ensemble": {"members": ["restless", "small"]}}, 400, "draft", "heads"),
         ({"draft": {"model": "nobody"}}, 404, "draft.model", "does not exist"),
         ({"draft": {"model": "restless"}}, 400, "draft.model", "draft for itself"),
         ({"draft": {"model": "masks"}}, 400, "draft.model", "not decoded token by token"),
@@ -140,6 +157,13 @@ def test_what_cannot_draft_is_refused(
     error = response.json()["error"]
     assert error["param"] == param
     assert words in error["message"]
+
+
+def test_heads_guess_no_bytes(post: Callable[..., httpx.Response]) -> None:
+    body = {"model": "restless", "prompt": "a", "byte_mode": "full", "draft": ["prompt", "heads"]}
+    error = post("/v1/completions", **body).json()["error"]
+    assert (error["param"], error["code"]) == ("draft", "invalid_request")
+    assert "bytes are written" in error["message"]
 
 
 def test_a_larger_drafter_is_allowed_with_a_warning(

@@ -96,9 +96,9 @@ def test_an_ensemble_is_a_model(post: Post) -> None:
 
 def test_a_request_makes_the_same_ensemble(post: Post) -> None:
     own = {**BOTH, "rule": "posterior", "weights": [2, 1]}
-    reply = ask(post, model="restless", ensemble=own)
+    reply = ask(post, model="restless", ensemble=own, draft=False)
     assert reply["choices"] == ask(post)["choices"]
-    assert reply["usage"] == ask(post)["usage"]
+    assert reply["usage"] == ask(post, draft=False)["usage"]
     for rule in ("linear", "geometric", "min", "proxy"):
         assert ask(post, model="other", ensemble={**BOTH, "rule": rule})["choices"][0]["text"]
     strong = {**BOTH, "rule": "proxy", "strength": 2.5}
@@ -240,7 +240,8 @@ def test_members_whose_answers_end_differently(post: Post) -> None:
         ({"presence_penalty": 1}, None),
         ({"frequency_penalty": 1}, None),
         ({"repetition_penalty": 1.5}, None),
-        ({"draft": "grammar"}, "draft"),
+        ({"draft": "heads"}, "draft"),
+        ({"draft": {"model": "pair"}}, "draft.model"),
     ],
 )
 def test_what_is_said_about_tokens(post: Post, option: dict[str, Any], param: str | None) -> None:

@@ -22,10 +22,11 @@ from lipogram.decoding.vocabulary import Vocabulary
 from lipogram.grammars import State
 
 
-class Course(Protocol):
-    """Where an output stands: immutable, so that drafts run ahead and are taken back for nothing.
+class Outlook(Protocol):
+    """What may come next where an output stands: all that those who guess ahead want to know.
 
-    Tokens that end a text are not walked: they end the course.
+    Immutable, so that drafts run ahead and are taken back for nothing. Tokens that end a text are
+    not walked: they end the course. The symbols of a law of bytes are tokens, too.
     """
 
     @property
@@ -48,19 +49,11 @@ class Course(Protocol):
         """The one token that the rule allows, if it is but one."""
         ...
 
-    def after(self, token: int) -> Course | None:
-        """The course one token further; None for a token after which the output cannot be closed.
+    def after(self, token: int) -> Outlook | None:
+        """The same one token further; None for a token after which the output cannot be closed.
 
         Any token may be asked for; one that ends the text leaves the output where it stands.
         """
-        ...
-
-    def closing(self) -> int | None:
-        """The plan's next token; None where the output is complete as it stands."""
-        ...
-
-    def may_end(self, token: int) -> list[bool] | None:
-        """For each byte of the token: may the output end before it? None: always."""
         ...
 
     def ends(self, token: int) -> bool:
@@ -69,6 +62,22 @@ class Course(Protocol):
 
     def forced(self) -> bytes:
         """The bytes with which every output goes on."""
+        ...
+
+
+class Course(Outlook, Protocol):
+    """Where an output of tokens stands, and how it can be closed."""
+
+    def after(self, token: int) -> Course | None:
+        """See Outlook.after."""
+        ...
+
+    def closing(self) -> int | None:
+        """The plan's next token; None where the output is complete as it stands."""
+        ...
+
+    def may_end(self, token: int) -> list[bool] | None:
+        """For each byte of the token: may the output end before it? None: always."""
         ...
 
 

@@ -76,7 +76,7 @@ class Repetitions:
             scores -= sampling.presence_penalty * (self._counts > 0)
 
 
-def adjusted(row: Logits, sampling: Sampling, repetitions: Repetitions | None) -> Scores:
+def adjusted(row: Logits | Scores, sampling: Sampling, repetitions: Repetitions | None) -> Scores:
     """The model's scores with logit_bias and, where repetitions were counted, penalties."""
     scores = row.astype(np.float64)
     for token, bias in sampling.logit_bias.items():

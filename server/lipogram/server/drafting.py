@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias, get_args
 
 from lipogram.decoding.drafting.base import Drafter
@@ -14,6 +15,7 @@ from lipogram.decoding.drafting.heads import Heads
 from lipogram.decoding.drafting.ngrams import Ngrams
 from lipogram.decoding.drafting.pace import Pace
 from lipogram.decoding.drafting.small import SmallModel
+from lipogram.decoding.job import ByteMode
 from lipogram.decoding.models.base import CausalModel, size_bytes
 from lipogram.server.errors import InvalidRequest
 
@@ -59,35 +61,45 @@ class Draft:
 class Drafting:
     """The drafters of one served model; what was measured of them is kept for all requests.
 
-    `find` gives a served model by its name; `heads` are those of the model, if it has any.
+    `find` gives a served model by its name; `heads` are those of the model, if it has any. Bytes
+    are guessed by the same drafters but heads, at a pace of their own.
     """
 
     model: CausalModel
     default: Draft
     find: Callable[[str], CausalModel]
     heads: Heads | None = None
-    _pace: Pace = field(default_factory=Pace)
-    _chains: dict[Draft, Chain] = field(default_factory=dict)
+    _paces: dict[ByteMode, Pace] = field(default_factory=lambda: defaultdict(Pace))
+    _chains: dict[tuple[Draft, ByteMode], Chain] = field(default_factory=dict)
 
-    def chain(self, draft: Draft | None = None) -> Chain:
+    def chain(self, draft: Draft | None = None, byte_mode: ByteMode = "switch") -> Chain:
         """The drafters of a choice, None: the default one.
 
         Raises InvalidRequest, ModelNotFound.
         """
-        draft = self.default if draft is None else draft
-        if draft not in self._chains:
-            drafters = self._drafters(draft)
-            self._chains[draft] = Chain(*drafters, most_tokens=draft.tokens, pace=self._pace)
-        return self._chains[draft]
+        if draft is None:
+            draft = self.default
+            if byte_mode == "full":
+                draft = replace(draft, kinds=draft.kinds - {"heads"})
+        key = draft, byte_mode
+        if key not in self._chains:
+            drafters, pace = self._drafters(draft, byte_mode), self._paces[byte_mode]
+            self._chains[key] = Chain(*drafters, most_tokens=draft.tokens, pace=pace)
+        return self._chains[key]
 
-    def _drafters(self, draft: Draft) -> list[Drafter]:
+    def _drafters(self, draft: Draft, byte_mode: ByteMode) -> list[Drafter]:
         """Cheap ones first."""
         vocabulary = self.model.vocabulary
         known: Mapping[DraftKind, Drafter | None] = {
             "grammar": Forced(vocabulary),
             "prompt": Ngrams(vocabulary),
-            "heads": self.heads,
+            "heads": None if byte_mode == "full" else self.heads,
         }
+        if "heads" in draft.kinds and byte_mode == "full":
+            raise InvalidRequest(
+                "Invalid value for 'draft': heads guess tokens, and bytes are written here.",
+                param="draft",
+            )
         if "heads" in draft.kinds and self.heads is None:
             raise InvalidRequest(
                 f"Invalid value for 'draft': {self.model.name!r} has no draft heads.", param="draft"

@@ -39,7 +39,7 @@ class Decoder(Protocol):
 class Served:
     """A model, how it is decoded, and how conversations and documents are put to it.
 
-    `drafting` None: it is not decoded token by token here, so nobody can draft. An ensemble has
+    `drafting` None: it is not decoded step by step here, so nobody can draft. An ensemble has
     `members`, and what is its first one's.
     """
 
@@ -118,7 +118,7 @@ class Registry:
             found = self.find(name)
         except ModelNotFound as error:
             raise ModelNotFound(error.message, param="draft.model") from None
-        if found.drafting is None:
+        if found.drafting is None or found.members:
             raise InvalidRequest(
                 f"Invalid value for 'draft': {name!r} is not decoded token by token here.",
                 param="draft.model",
@@ -150,7 +150,10 @@ class Registry:
         if len(set(members)) < len(members):
             raise InvalidEnsemble("expected each member once")
         decoder = Ensemble([_scoring(member) for member in found], mixing)
-        return replace(found[0], name=name, decoder=decoder, drafting=None, members=tuple(found))
+        first, drafting = found[0], None
+        if first.drafting is not None:
+            drafting = Drafting(decoder.models[0], first.drafting.default, self._drafter)
+        return replace(first, name=name, decoder=decoder, drafting=drafting, members=tuple(found))
 
 
 def _scoring(member: Served) -> CausalModel:

@@ -9,6 +9,9 @@ Temperature and truncation shape the law of bytes.
 
 The budget counts tokens: the fewest in which the (first) model has written the output so far.
 What weighs less than a billionth of all is not judged: the laws are exact up to that.
+
+Drafts are of bytes. All scores that the laws up to the end of a draft need are asked for at once;
+each byte is then drawn from its law as it would be without drafts.
 """
 
 from __future__ import annotations
@@ -21,6 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipogram.decoding import sampling
+from lipogram.decoding.bytes.ahead import Ahead
+from lipogram.decoding.bytes.course import BYTES, ByteCourse
 from lipogram.decoding.bytes.heads import STOP
 from lipogram.decoding.bytes.mixed import MixedState
 from lipogram.decoding.bytes.mixing import Mixing
@@ -28,6 +33,7 @@ from lipogram.decoding.bytes.model import ByteModel
 from lipogram.decoding.bytes.states import ByteState
 from lipogram.decoding.bytes.token_rule import TokenRule
 from lipogram.decoding.closing import closing, fits
+from lipogram.decoding.course import Free, Outlook
 from lipogram.decoding.errors import BudgetTooSmall, DeadEnd, UnsupportedJob
 from lipogram.decoding.events import Chunk, Event, Finish, FinishReason, ScoredToken, Usage
 from lipogram.decoding.fill_in_middle import Prompt
@@ -37,8 +43,6 @@ from lipogram.decoding.opening import budget, scored_prompt
 from lipogram.decoding.output import Output
 from lipogram.grammars import State
 
-_TEXTS = (*(bytes([byte]) for byte in range(256)), b"")
-_FREE = np.ones(257, np.bool_)
 _EPSILON = 1e-9
 
 
@@ -94,11 +98,16 @@ class _Run:
         self._budget = budget(models[0], job, len(self.prompt))
         self._tokens_before = self._bytes.tokens
         self._output = Output(job.stop, job.suffix)
-        self._state: State | None = None
+        self._course: Outlook = Free(BYTES, job.ignore_eos)
         self._plan: bytes | None = None  # None: a shortest completion fits
+        self._ahead: Ahead | None = None
+        if job.drafters is not None:
+            text = models[0].vocabulary.decode(job.prompt) + job.text
+            self._ahead = Ahead(job.drafters.open(job, text), text)
         if job.masker is not None:
-            self._state = job.masker.start()
-            if not self._fits(self._state, self._bytes):
+            automaton = job.masker.automaton
+            self._course = ByteCourse(automaton, job.ignore_eos, automaton.start())
+            if not self._fits(automaton.start(), self._bytes):
                 raise BudgetTooSmall(
                     f"the shortest text of the language does not fit into {self._budget} tokens"
                 )
@@ -136,39 +145,21 @@ class _Run:
         return plan is not None and len(masker.vocabulary.decode(plan)) <= after.room
 
     def _look(self) -> None:
-        """Find out which bytes are allowed, and whether the output is over."""
+        """Find out whether the output is over."""
         self._next: dict[int, MixedState] = {}
-        masker, self._allowed = self._job.masker, _FREE.copy()
-        self._allowed[STOP] = not self._job.ignore_eos
-        if masker is not None:
-            assert self._state is not None  # there is a rule
-            following = masker.automaton.next_bytes(self._state)
-            self._allowed[:STOP] = False
-            self._allowed[list(following)] = True
-            is_complete = masker.is_complete(self._state)
-            self._allowed[STOP] = is_complete and not (self._job.ignore_eos and following)
-            if not following:
-                self.reason = "stop"
-        if self._output.stopped is not None:
+        if self._output.stopped is not None or self._course.is_over:
             self.reason = "stop"
-        elif self._budget == 0 and self.reason is None:
+        elif self._budget == 0:
             self.reason = "length"
 
     async def step(self) -> Chunk | None:
         """Draw one byte or the end; returns what is final."""
-        forced = np.flatnonzero(self._allowed)
-        row = None
-        is_forced = len(forced) == 1 and forced[0] != STOP
-        if is_forced and not self._bytes.needs_every_law:
-            drawn = iter(forced.tolist())
-        else:
-            row = await self._bytes.logprobs()
-            is_possible = (row[self._allowed] > -np.inf).any()
-            drawn = iter(
-                sampling.draws(row, self._allowed, self._job.sampling, self._rng)
-                if is_possible
-                else ()
-            )
+        row, drawn = None, iter(() if self._course.only is None else (self._course.only,))
+        if self._asks(self._course):
+            row = await self._law()
+            if (row[self._course.allowed] > -np.inf).any():
+                law = self._job.sampling
+                drawn = sampling.draws(row, self._course.allowed, law, self._rng)
         for byte in drawn:
             if byte == STOP:
                 self.reason = "stop"
@@ -182,14 +173,28 @@ class _Run:
         self.reason = "length"
         return None
 
+    def _asks(self, course: Outlook) -> bool:
+        """Whether the models have to be asked for the byte that comes there."""
+        return course.only is None or self._bytes.needs_every_law
+
+    async def _law(self) -> NDArray[np.float64]:
+        if self._ahead is not None:
+            longest = self._models[0].vocabulary.longest_token_bytes
+            most = (max(self._left(self._bytes), 0) + 1) * longest - 1
+            await self._ahead.look(self._bytes, self._course, self._rng, most)
+        return await self._bytes.logprobs()
+
     def _admits(self, byte: int) -> bool:
-        after, masker = self._after(byte), self._job.masker
-        if masker is None:
+        after = self._after(byte)
+        if self._job.masker is None:
             return self._left(after) >= 0 and after.room >= 0
-        assert self._state is not None  # there is a rule
-        state = masker.automaton.step(self._state, byte)
-        assert state is not None  # the byte is allowed
-        return self._fits(state, after) or self._planned()[:1] == bytes([byte])
+        return self._fits(self._state_after(byte), after) or self._planned()[:1] == bytes([byte])
+
+    def _state_after(self, byte: int) -> State:
+        course = self._course.after(byte)
+        assert course is not None  # the byte is allowed
+        assert course.state is not None  # there is a rule
+        return course.state
 
     def _after(self, byte: int) -> MixedState:
         if byte not in self._next:
@@ -198,39 +203,40 @@ class _Run:
 
     def _planned(self) -> bytes:
         """The rest of a text that fits into the budget, or nearly: how the output is closed."""
-        masker = self._job.masker
+        masker, state = self._job.masker, self._course.state
         assert masker is not None  # there is a rule
-        assert self._state is not None
+        assert state is not None
         if self._plan is None:
-            plan = closing(masker, self._state)
+            plan = closing(masker, state)
             if plan is None:
                 raise DeadEnd("no text of the language was found that the vocabulary can spell")
             self._plan = masker.vocabulary.decode(plan)
         return self._plan
 
     def _take(self, byte: int, row: NDArray[np.float64] | None) -> Chunk | None:
-        text = bytes([byte])
         masker, may_end = self._job.masker, None
         scored = None if self._job.top_logprobs is None else self._scored(byte, row)
         self._bytes = self._after(byte)
         if masker is not None:
-            assert self._state is not None  # there is a rule
-            may_end = [masker.is_complete(self._state)]
-            planned = self._plan
-            self._state = masker.automaton.step(self._state, byte)
-            assert self._state is not None  # the byte is allowed
-            has_room = self._fits(self._state, self._bytes)
+            assert self._course.state is not None  # there is a rule
+            may_end = [masker.is_complete(self._course.state)]
+            planned, has_room = self._plan, self._fits(self._state_after(byte), self._bytes)
             self._plan = None if has_room or planned is None else planned[1:]
-        chunk = self._output.push(text, scored, may_end)
+        course = self._course.after(byte)
+        assert course is not None  # the byte is allowed
+        self._course = course
+        if self._ahead is not None:
+            self._ahead.took(byte)
+        chunk = self._output.push(BYTES.tokens[byte], scored, may_end)
         self._look()
         return chunk
 
     def _scored(self, byte: int, row: NDArray[np.float64] | None) -> ScoredToken:
         top = self._job.top_logprobs or 0
         if row is None:
-            certain = ScoredToken(byte, _TEXTS[byte], 0.0)
+            certain = ScoredToken(byte, BYTES.tokens[byte], 0.0)
             return replace(certain, top=(certain,) if top else ())
-        return sampling.scored(row, self._allowed, byte, top, _TEXTS)
+        return sampling.scored(row, self._course.allowed, byte, top, BYTES.tokens)
 
     def rest(self) -> Chunk | None:
         """What was held back, if no stop string ended the output."""
@@ -239,6 +245,10 @@ class _Run:
     def finish(self, prompt: tuple[ScoredToken, ...]) -> Finish:
         """The last event; an end counts as a token."""
         assert self.reason is not None
+        drafted = accepted = 0
+        if self._ahead is not None:
+            self._ahead.judge()
+            drafted, accepted = self._ahead.counts
         calls = tuple((each.model.name, each.model_calls) for each in self._models)
         usage = Usage(
             prompt_tokens=len(self.prompt),
@@ -246,5 +256,8 @@ class _Run:
             model_calls=sum(count for _, count in calls) + self.prompt_calls,
             member_calls=calls if len(calls) > 1 else (),
             cached_tokens=self._cached_tokens,
+            model_passes=max(each.model_passes for each in self._models),
+            drafted_tokens=drafted,
+            accepted_tokens=accepted,
         )
         return Finish(self.reason, usage, self._output.stopped, prompt)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from lipogram.decoding.bytes.leaves import Weights, log_sum
 from lipogram.decoding.bytes.mixing import Mixing
-from lipogram.decoding.bytes.states import ByteState, laws
+from lipogram.decoding.bytes.states import ByteState, laws, look_ahead
 from lipogram.decoding.errors import BackendFailed, Unspellable
 
 
@@ -78,6 +78,14 @@ class MixedState:
                 raise BackendFailed("the members of the ensemble agree on no next byte")
             self._found.append(law)
         return self._found[0]
+
+    async def look_ahead(self, text: bytes, asks: Sequence[bool]) -> None:
+        """Get all scores that the laws here and behind each byte of a text need.
+
+        Of those that `asks` names, and as far as members can spell the text: one call of each
+        model, all at once. Raises BackendFailed.
+        """
+        await look_ahead([self.members[index] for index in self._heard], text, asks)
 
     def advance(self, byte: int) -> MixedState:
         """The state one byte further; this one stays as it is.

@@ -49,6 +49,7 @@ class ByteModel:
         self.kept_heads = kept_heads
         self.rule = rule
         self.model_calls = 0  # positions scored so far
+        self.model_passes = 0  # times that the model was asked for some
         self.vocabulary = model.vocabulary
         self.spoken = self.vocabulary.has_text.copy()
         self.ends = tuple({*self.vocabulary.eos_ids, *ends})

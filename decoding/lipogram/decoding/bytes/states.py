@@ -12,7 +12,7 @@ a time (two or three in code), and each byte costs about one scored token.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
@@ -64,15 +64,34 @@ class ByteState:
 
         Raises Unspellable where no tokens spell the text.
         """
+        after = self._read(byte)
+        return self._retold(byte) if after is None else after._committed()
+
+    def _read(self, byte: int) -> ByteState | None:
+        """The state one byte further, its trunk as it is; None where no head goes on."""
         kept, dropped = self.heads, self.dropped
         for law in self._found:
             kept, dropped = law.kept, law.dropped
         heads = tuple(chain.from_iterable(self._advanced(head, bytes([byte])) for head in kept))
         if not heads:
-            return self._retold(byte)
+            return None
         after = replace(self, heads=heads, written=self.written + bytes([byte]), dropped=dropped)
         after.__dict__["_rows"] = self._rows
-        return after._committed()
+        return after
+
+    def along(self, text: bytes) -> Iterator[ByteState]:
+        """This state and those behind each byte of a text, which share their rows.
+
+        As far as tokens spell it and the model's window goes.
+        """
+        yield self
+        state = self
+        for byte in text:
+            after = state._read(byte)
+            if after is None or after.most_tokens > self.model.model.context_tokens:
+                return
+            state = after
+            yield state
 
     def _retold(self, byte: int) -> ByteState:
         """The state after a byte that only pruned heads would have led to: opened anew."""
@@ -187,10 +206,15 @@ class ByteState:
         pending = [head for head in self.heads if head.pending and self._may_live(head)]
         whole = [head for head in self.heads if not head.pending]
         if len(whole) > 1 or pending:
-            await _score([(self, pending, whole)])
+            before = [head.path[:-1] for head in whole if head.path]
+            await _score([(self, [*(head.path for head in pending), *before])])
         weights = [0.0 if not pending and len(whole) == 1 else self._log_weight(head.path)
                    for head in whole]  # fmt: skip
         return self._leaves(pending), list(zip(whole, weights, strict=True))
+
+    def wanted(self) -> list[Tokens]:
+        """The paths whose rows the law needs."""
+        return [head.path for head in self.heads if not head.pending or self._may_live(head)]
 
     def _may_live(self, head: Head) -> bool:
         """Whether some last token of a head is written; True where that is hard to tell."""
@@ -270,10 +294,9 @@ class ByteState:
         """
         if self.model.rule is None:
             return None
-        head = next(head for head in self.heads if head.path[: len(path)] == path)
-        behind = len(head.pending) + sum(
-            len(self.model.vocabulary.tokens[id]) for id in head.path[len(path) :]
-        )
+        tokens, head = self.model.vocabulary.tokens, self.heads[0]
+        reach = sum(len(tokens[id]) for id in head.path) + len(head.pending)
+        behind = reach - sum(len(tokens[id]) for id in path)
         return self.written[: len(self.written) - behind] if behind <= len(self.written) else None
 
     async def settle(self) -> None:
@@ -339,16 +362,25 @@ class ByteState:
 async def laws(states: Sequence[ByteState]) -> list[Weights]:
     """The laws of several states: one call of each model, all at once."""
     new = [state for state in states if not state._found]
-    asked = []
-    for state in new:
-        pending = [head for head in state.heads if head.pending and state._may_live(head)]
-        whole = [head for head in state.heads if not head.pending]
-        asked.append((state, [*pending, *whole], whole))
-    await _score(asked)
+    await _score([(state, state.wanted()) for state in new])
     for state in new:
         if not state._found:
             await state.settle()
     return [state._law.logprobs for state in states]
+
+
+async def look_ahead(states: Iterable[ByteState], text: bytes, asks: Sequence[bool]) -> None:
+    """Get the rows that laws need here and behind each byte of a text, where `asks` says so.
+
+    One call of each model, all at once; as far as tokens spell the text and windows go.
+    """
+    asked = []
+    for state in states:
+        paths, last = [], state
+        for last, is_asked in zip(state.along(text), asks, strict=False):
+            paths += last.wanted() if is_asked else []
+        asked.append((last, paths))
+    await _score(asked)
 
 
 async def _settled(reaching: Leaves, going: Leaves, ends: Weights, epsilon: float) -> float:
@@ -364,13 +396,10 @@ async def _settled(reaching: Leaves, going: Leaves, ends: Weights, epsilon: floa
     return unjudged
 
 
-async def _score(
-    asked: Sequence[tuple[ByteState, Sequence[Head], Sequence[Head]]],
-) -> None:
-    """Get the rows of heads, and of the others those on the way to them; a call for each model."""
+async def _score(asked: Sequence[tuple[ByteState, Sequence[Tokens]]]) -> None:
+    """Get the rows of paths, and of all on the way to them: a call for each model."""
     queries: dict[int, list[tuple[ByteState, Tokens, Query]]] = {}
-    for state, heads, others in asked:
-        paths = [head.path for head in heads] + [head.path[:-1] for head in others if head.path]
+    for state, paths in asked:
         queries.setdefault(id(state.model.model), []).extend(
             (state, first, query) for first, query in state.queries(paths)
         )
@@ -379,9 +408,10 @@ async def _score(
         *(group[0][0].model.model.logits([query for _, _, query in group]) for group in groups)
     )
     for group, answers in zip(groups, found, strict=True):
-        for state, _, query in group:
-            state.model.model_calls += 1 + len(query.draft)
+        for each in {state.model for state, _, _ in group}:
+            each.model_passes += 1
         for (state, first, query), scores in zip(group, answers, strict=True):
+            state.model.model_calls += 1 + len(query.draft)
             state.take_rows(first, query, scores)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from lipogram.decoding.course import Course
+from lipogram.decoding.course import Outlook
 
 if TYPE_CHECKING:
     from lipogram.decoding.job import Job
@@ -24,6 +24,8 @@ class Guess:
 class Place:
     """Where guesses are wanted: after `tokens` of prompt and output, and a `draft` behind them.
 
+    For a model that writes bytes all of them are bytes, and the end is 256.
+
     `chance` is the uniform number with which the model's token at this place will be drawn: a
     drafter that draws from a law of its own with the same number agrees with the model more often
     than with any other (common random numbers).
@@ -31,7 +33,7 @@ class Place:
 
     tokens: Sequence[int]
     draft: Sequence[int]
-    course: Course
+    course: Outlook
     chance: float
 
 
@@ -53,5 +55,8 @@ class Drafter(Protocol):
     def name(self) -> str: ...
 
     def open(self, job: Job, prompt: Sequence[int]) -> Guesses:
-        """Begin a run; `prompt` are the tokens before the output."""
+        """Begin a run; `prompt` are the tokens before the output, or its bytes.
+
+        Raises UnsupportedJob where it cannot guess bytes, and they are to be written.
+        """
         ...

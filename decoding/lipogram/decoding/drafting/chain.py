@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from lipogram.decoding.course import Course
+from lipogram.decoding.course import Outlook
 from lipogram.decoding.drafting.base import Drafter, Guess, Guesses, Place
 from lipogram.decoding.drafting.pace import Pace
 from lipogram.grammars.errors import Error
@@ -32,7 +32,7 @@ class Chain:
         self.pace = Pace() if pace is None else pace
 
     def open(self, job: Job, prompt: Sequence[int]) -> Drafts:
-        """Begin a run after the tokens of `prompt`."""
+        """Begin a run after the tokens of `prompt`, or its bytes where bytes are written."""
         opened = [(drafter.name, drafter.open(job, prompt)) for drafter in self.drafters]
         return Drafts(self, opened)
 
@@ -61,7 +61,7 @@ class Drafts:
         self.accepted_tokens = 0
 
     async def draft(
-        self, tokens: Sequence[int], course: Course, rng: np.random.Generator, most: int
+        self, tokens: Sequence[int], course: Outlook, rng: np.random.Generator, most: int
     ) -> tuple[int, ...]:
         """At most `most` tokens that may follow; the rule allows them. `rng` stays as it is."""
         most = min(most, self._chain.most_tokens)
@@ -112,7 +112,7 @@ class Drafts:
     async def _guesses(
         self,
         tokens: Sequence[int],
-        course: Course,
+        course: Outlook,
         rng: np.random.Generator,
         chance: float,
         most: int,

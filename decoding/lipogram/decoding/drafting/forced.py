@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from lipogram.decoding.bytes.course import BYTES
 from lipogram.decoding.drafting.base import Guess, Place
 from lipogram.decoding.errors import Unspellable
 from lipogram.decoding.vocabulary import Vocabulary
@@ -31,7 +32,7 @@ class Forced:
 
     def open(self, job: Job, prompt: Sequence[int]) -> Forced:
         """Runs have nothing to remember."""
-        return self
+        return Forced(BYTES) if job.byte_mode == "full" else self
 
     async def propose(self, place: Place, most: int) -> list[Guess]:
         """See Guesses.propose."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from lipogram.decoding.drafting.base import Guess, Place
 from lipogram.decoding.drafting.small import drawn
-from lipogram.decoding.errors import DecodingError
+from lipogram.decoding.errors import DecodingError, UnsupportedJob
 from lipogram.decoding.models.base import Showing
 
 if TYPE_CHECKING:
@@ -101,6 +101,8 @@ class Heads:
 
     def open(self, job: Job, prompt: Sequence[int]) -> _Reading:
         """See Drafter.open."""
+        if job.byte_mode == "full":
+            raise UnsupportedJob("draft heads guess tokens: byte_mode full has bytes alone")
         return _Reading(self._model, self._weights, job.sampling)
 
 

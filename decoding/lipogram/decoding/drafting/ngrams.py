@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from lipogram.decoding.bytes.course import BYTES
 from lipogram.decoding.drafting.base import Guess, Place
 from lipogram.decoding.errors import Unspellable
 from lipogram.decoding.vocabulary import Vocabulary
@@ -87,13 +88,15 @@ class Ngrams:
 
     def open(self, job: Job, prompt: Sequence[int]) -> Repeats:
         """Index the prompt, and before it what the job foresees, as if it had followed once."""
-        return Repeats(self._foreseen(job.prediction), prompt)
+        vocabulary = BYTES if job.byte_mode == "full" else self._vocabulary
+        return Repeats(_foreseen(job.prediction, vocabulary), prompt)
 
-    def _foreseen(self, text: bytes) -> list[int]:
-        try:
-            return self._vocabulary.encode(text) if text else []
-        except Unspellable:
-            return []
+
+def _foreseen(text: bytes, vocabulary: Vocabulary) -> list[int]:
+    try:
+        return vocabulary.encode(text) if text else []
+    except Unspellable:
+        return []
 
 
 class Repeats:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from itertools import groupby, takewhile
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from lipogram.decoding import sampling
+from lipogram.decoding.bytes.model import ByteModel
+from lipogram.decoding.bytes.states import ByteState
 from lipogram.decoding.drafting.base import Guess, Guesses, Place
 from lipogram.decoding.errors import DecodingError, Unspellable
 from lipogram.decoding.masking import Masker
 from lipogram.decoding.models.base import CausalModel, Logits, Query
-from lipogram.decoding.sampling import Allowed
+from lipogram.decoding.sampling import Allowed, Scores
 from lipogram.decoding.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from lipogram.decoding.job import Job, Sampling
+
+
+_EPSILON: Final = 1e-4  # of a law of bytes that guesses are drawn from
 
 
 class SmallModel:
@@ -24,7 +30,8 @@ class SmallModel:
 
     With one vocabulary it draws each token as the model will, by the same number, from its own law
     under the same rule. With two it writes its likeliest text, which is tokenized anew: a text is
-    the same to both, its tokens are not.
+    the same to both, its tokens are not. Where bytes are written it draws each byte from its own
+    law of bytes by that number, whatever its vocabulary.
     """
 
     def __init__(self, model: CausalModel, vocabulary: Vocabulary, tokens: int = 4) -> None:
@@ -37,6 +44,8 @@ class SmallModel:
     def open(self, job: Job, prompt: Sequence[int]) -> Guesses:
         """See Drafter.open."""
         own = self.model.vocabulary
+        if job.byte_mode == "full":
+            return _ByBytes(self.model, self._vocabulary, job, len(prompt))
         if own.tokens == self._vocabulary.tokens and own.eos_ids == self._vocabulary.eos_ids:
             return _Same(self.model, job.sampling)
         masker = None if job.masker is None else Masker(job.masker.automaton, own)
@@ -57,7 +66,7 @@ class _Same:
         return [] if row is None else [drawn(row, place, self._law)]
 
 
-def drawn(row: Logits, place: Place, law: Sampling) -> Guess:
+def drawn(row: Logits | Scores, place: Place, law: Sampling) -> Guess:
     """The token that the place's number draws from a row of scores, under the rule."""
     scores = sampling.adjusted(row, law, None)
     allowed = place.course.allowed
@@ -65,6 +74,47 @@ def drawn(row: Logits, place: Place, law: Sampling) -> Guess:
     weights = np.exp(scores[allowed] - scores[allowed].max())
     share = np.exp(scores[token] - scores[allowed].max()) / weights.sum()
     return Guess(token, float(share))
+
+
+class _ByBytes:
+    """Byte by byte, with the sampling of the job."""
+
+    def __init__(
+        self, model: CausalModel, vocabulary: Vocabulary, job: Job, prompt_bytes: int
+    ) -> None:
+        """`vocabulary` is that of the job's prompt, which has so many bytes."""
+        self._law = job.sampling
+        told = _told(job.prompt, vocabulary, model.vocabulary)
+        self._by_bytes = ByteModel(model, epsilon=_EPSILON)
+        self._prompt = [*told, job.text]
+        self._read = prompt_bytes  # bytes before the first of these states
+        self._states: list[ByteState] = []
+        self._text = b""  # between the first of them and the last
+
+    async def propose(self, place: Place, most: int) -> list[Guess]:
+        """See Guesses.propose."""
+        try:
+            state = self._state(place)
+            if state.most_tokens > self._by_bytes.model.context_tokens:
+                return []
+            return [drawn(await state.logprobs(), place, self._law)]
+        except DecodingError:
+            return []
+
+    def _state(self, place: Place) -> ByteState:
+        """The state at a place, from the last one on the way to it."""
+        if not self._states:
+            self._states.append(self._by_bytes.open(self._prompt))
+        text = bytes([*place.tokens[self._read :], *place.draft])
+        pairs = zip(text, self._text, strict=False)
+        shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        del self._states[shared + 1 :]
+        for byte in text[shared:]:
+            self._states.append(self._states[-1].advance(byte))
+        written = len(place.tokens) - self._read
+        del self._states[:written]
+        self._read, self._text = len(place.tokens), text[written:]
+        return self._states[-1]
 
 
 class _Other:
@@ -83,7 +133,6 @@ class _Other:
         self._masker = masker
         self._most = tokens
         self._prompt = tuple(prompt)
-        self._names = {id: name for name, id in vocabulary.specials.items()}
         self._before: tuple[int, ...] | None = None
 
     async def propose(self, place: Place, most: int) -> list[Guess]:
@@ -119,18 +168,11 @@ class _Other:
         return sampling.unpack(self._masker.mask(state), len(own)) & own.has_text
 
     def _told(self, tokens: Sequence[int]) -> tuple[int, ...]:
-        """Tokens of the other vocabulary in the model's own; special ones by their names."""
+        """Tokens of the other vocabulary in the model's own."""
         own, told = self._model.vocabulary, list[int]()
-        text = b""
-        for token in tokens:
-            if self._vocabulary.has_text[token]:
-                text += self._vocabulary.tokens[token]
-                continue
-            told += own.encode(text) if text else ()
-            text = b""
-            named = own.specials.get(self._names.get(token, ""))
-            told += () if named is None else (named,)
-        return (*told, *(own.encode(text) if text else ()))
+        for part in _told(tokens, self._vocabulary, own):
+            told += own.encode(part) if isinstance(part, bytes) else [part]
+        return tuple(told)
 
     def _guesses(self, text: bytes, confidence: float) -> list[Guess]:
         """The text's tokens but the last, which what comes next might lengthen."""
@@ -138,6 +180,19 @@ class _Other:
         kept = tokens[:-1] or tokens
         each = confidence ** (1 / max(len(kept), 1))
         return [Guess(token, each) for token in kept]
+
+
+def _told(tokens: Sequence[int], vocabulary: Vocabulary, own: Vocabulary) -> list[int | bytes]:
+    """Tokens of a vocabulary as text, and special ones as those of `own` with their names."""
+    names = {id: name for name, id in vocabulary.specials.items()}
+    told: list[int | bytes] = []
+    for has_text, run in groupby(tokens, key=vocabulary.has_text.__getitem__):
+        if has_text:
+            told.append(vocabulary.decode(run))
+            continue
+        found = (own.specials.get(names.get(token, "")) for token in run)
+        told += [token for token in found if token is not None]
+    return told
 
 
 def _share(scores: Logits, best: float) -> float:

@@ -13,6 +13,7 @@ from lipogram.server.errors import InvalidRequest
 from lipogram.server.registry import Registry, Served
 from lipogram.server.translate.infilling import Fitted
 from lipogram.server.translate.plan import Plan
+from lipogram.server.translate.sampling import chain
 from lipogram.server.wire.common import CursorOptions, EnsembleOptions, Mixed
 from lipogram.server.wire.completions import CompletionRequest
 from lipogram.server.wire.llama_cpp import LlamaCppCompletionRequest
@@ -41,7 +42,7 @@ def plan(translate: Callable[[Body, Served], Plan], body: Body, served: Served) 
     if not served.members:
         return translate(body, served)
     _check(body)
-    return _joined([translate(body, member) for member in served.members], served)
+    return _joined(body, [translate(body, member) for member in served.members], served)
 
 
 def fitted_plan(
@@ -52,14 +53,11 @@ def fitted_plan(
         return translate(body, served)
     _check(body)
     found = [translate(body, member) for member in served.members]
-    return _joined([own for own, _ in found], served), found[0][1]
+    return _joined(body, [own for own, _ in found], served), found[0][1]
 
 
 def _check(body: Mixed) -> None:
     """Refuses what is said about one model's tokens."""
-    for name in ("draft", "prediction"):
-        if getattr(body, name, None):
-            raise InvalidRequest(f"an ensemble has no {name!r}: it writes bytes", param=name)
     if isinstance(body, CursorOptions):
         for name, wanted in (("byte_mode", "full"), ("projection", "byte")):
             found = getattr(body, name)
@@ -82,8 +80,8 @@ def _check(body: Mixed) -> None:
         )
 
 
-def _joined(plans: Sequence[Plan], served: Served) -> Plan:
-    """One plan, told to each member in its own tokens; raises InvalidEnsemble."""
+def _joined(body: Mixed, plans: Sequence[Plan], served: Served) -> Plan:
+    """One plan, told to each member in its own tokens; raises InvalidEnsemble, InvalidRequest."""
     first, *others = plans
     for plan, member in zip(plans, served.members, strict=True):
         if plan.job.stop != first.job.stop:
@@ -97,6 +95,7 @@ def _joined(plans: Sequence[Plan], served: Served) -> Plan:
         max_tokens=min(budgets, default=None),
         byte_mode="full",
         projection="byte",
+        drafters=chain(getattr(body, "draft", None), "full", served, bool(first.job.prediction)),
     )
     return replace(
         first, served=served, job=job, other_prompts=tuple(_prompts(plan) for plan in others)

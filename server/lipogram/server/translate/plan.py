@@ -38,7 +38,7 @@ class Plan:
         """
         job = self.job
         if job.drafters is None and self.served.drafting is not None:
-            job = replace(job, drafters=self.served.drafting.chain())
+            job = replace(job, drafters=self.served.drafting.chain(None, job.byte_mode))
         return [
             each
             for place, (prompt, masker) in enumerate(zip(self.prompts, maskers, strict=True))

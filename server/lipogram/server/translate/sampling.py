@@ -9,7 +9,7 @@ from typing import TypeVar
 from lipogram.decoding.drafting.chain import Chain
 from lipogram.decoding.drafting.ngrams import Ngrams
 from lipogram.decoding.events import Evidence
-from lipogram.decoding.job import Faithful, Job, Sampling
+from lipogram.decoding.job import ByteMode, Faithful, Job, Sampling
 from lipogram.decoding.vocabulary import Vocabulary
 from lipogram.server.drafting import DRAFTED_TOKENS, Draft, DraftKind
 from lipogram.server.errors import InvalidRequest, PromptTooLong
@@ -87,20 +87,28 @@ def stops(request: common.Sampling) -> tuple[bytes, ...]:
 
 def drafters(request: common.Sampling, served: Served, prediction: str = "") -> Chain | None:
     """Who drafts, None: whoever does by default. Raises InvalidRequest, ModelNotFound."""
+    mode = request.byte_mode if isinstance(request, common.CursorOptions) else None
+    return chain(request.draft, mode or "switch", served, bool(prediction))
+
+
+def chain(
+    draft: common.Draft | None, byte_mode: ByteMode, served: Served, has_prediction: bool
+) -> Chain | None:
+    """The drafters that a request names, None for none named; see `drafters`."""
     if served.drafting is None:
-        if request.draft or prediction:
+        if draft or has_prediction:
             raise InvalidRequest(
-                f"{served.name!r} is not decoded token by token here: nobody can draft for it.",
-                param="draft" if request.draft else "prediction",
+                f"{served.name!r} is not decoded step by step here: nobody can draft for it.",
+                param="draft" if draft else "prediction",
             )
         return None
-    chain = None if request.draft is None else served.drafting.chain(_draft(request.draft))
-    drafting = served.drafting.chain() if chain is None else chain
-    if prediction and not any(isinstance(drafter, Ngrams) for drafter in drafting.drafters):
+    found = None if draft is None else served.drafting.chain(_draft(draft), byte_mode)
+    asked = served.drafting.chain(None, byte_mode) if found is None else found
+    if has_prediction and not any(isinstance(drafter, Ngrams) for drafter in asked.drafters):
         raise InvalidRequest(
             "'prediction' goes with a 'draft' that has \"prompt\" in it.", param="prediction"
         )
-    return chain
+    return found
 
 
 def _draft(value: common.Draft) -> Draft:

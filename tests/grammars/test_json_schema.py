@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import random
 import time
 from pathlib import Path
 
@@ -215,6 +216,42 @@ def test_unique_objects_differ_in_a_property_that_all_have(key_order):
         automaton = compile(grammar)
         assert automaton.accepts(json.dumps(taken).encode())
         assert not automaton.accepts(json.dumps(repeated).encode())
+
+
+@pytest.mark.parametrize("key_order", ["schema", "any"])
+def test_items_are_told_apart_by_what_is_within(key_order):
+    pair = {"type": "object", "properties": {"a": {"type": "number"}, "b": {}}, "required": ["a"]}
+    free, pairs = (
+        compile(json_schema.parse({"uniqueItems": True, "items": items}, key_order=key_order))
+        for items in ({}, pair)
+    )
+    for array in ([["foo"], ["bar"], ["baz"]], [[[1], "foo"], [[True], "foo"]], [[], [[]], [{}]],
+                  [{"foo": {"bar": True}}, {"foo": {"bar": False}}],
+                  [{"a": False}, {"a": 0}, {}, {"a": 1, "b": 2}]):  # fmt: skip
+        assert free.accepts(json.dumps(array).encode())
+    assert pairs.accepts(b'[{"a": 1, "b": 2}, {"a": 2, "b": 2}]')
+
+
+@pytest.mark.parametrize("key_order", ["schema", "any"])
+def test_no_two_items_are_equal_however_they_are_written(key_order):
+    rng = random.Random(0)
+    schema = {"type": "array", "uniqueItems": True}
+    automaton = compile(json_schema.parse(schema, key_order=key_order))
+
+    def written(depth):
+        kind = rng.choice("1tfn[{" if depth else "1tf")
+        inner = [written(depth - 1) for _ in range(rng.randrange(3))] if kind in "[{" else []
+        named = ", ".join(f'"{rng.choice("ab")}": {value}' for value in inner)
+        return {"1": rng.choice("12"), "t": "true", "f": "false", "n": "null",
+                "[": f"[{', '.join(inner)}]", "{": f"{{{named}}}"}[kind]  # fmt: skip
+
+    taken = 0
+    for _ in range(3_000):
+        text = f"[{', '.join(written(3) for _ in range(rng.randint(2, 3)))}]"
+        if automaton.accepts(text.encode()):
+            taken += 1
+            jsonschema.Draft202012Validator(schema).validate(json.loads(text))
+    assert taken > 1_000
 
 
 def test_items_at_their_places_may_be_unique_by_their_kinds():

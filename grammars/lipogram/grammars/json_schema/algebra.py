@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from lipogram.grammars import ir
@@ -31,6 +31,7 @@ from lipogram.grammars.json_schema.shapes import (
 MAX_CASES = 1_000
 Cube = TypeVar("Cube")
 Kind = TypeVar("Kind")
+Part = TypeVar("Part")
 
 
 def meet(left: Shape, right: Shape) -> Shape:
@@ -47,6 +48,14 @@ def meet(left: Shape, right: Shape) -> Shape:
         _met(left.arrays, right.arrays, ANY.arrays, (), _meet_all_arrays),
         _met(left.objects, right.objects, ANY.objects, (), _meet_all_objects),
     )
+
+
+def meet_all(shapes: Sequence[Shape]) -> Shape:
+    """The values of every shape; of halves, so that cases that exclude each other stay few."""
+    if len(shapes) < 2:
+        return shapes[0] if shapes else ANY
+    half = len(shapes) // 2
+    return meet(meet_all(shapes[:half]), meet_all(shapes[half:]))
 
 
 def _met(
@@ -130,7 +139,7 @@ def _bounded(cubes: tuple[Cube, ...]) -> tuple[Cube, ...]:
 
 
 def _products(
-    left: tuple[Cube, ...], right: tuple[Cube, ...], combine: Callable[[Cube, Cube], Cube | None]
+    left: Sequence[Part], right: Sequence[Part], combine: Callable[[Part, Part], Cube | None]
 ) -> tuple[Cube, ...]:
     found: dict[Cube, None] = {}
     for a in left:
@@ -203,10 +212,26 @@ def _meet_arrays(left: ArrayCube, right: ArrayCube) -> ArrayCube | None:
 def _meet_all_objects(
     left: tuple[ObjectCube, ...], right: tuple[ObjectCube, ...]
 ) -> tuple[ObjectCube, ...]:
-    return _products(left, right, _meet_objects)
+    return _products(
+        [(cube, _absent(cube)) for cube in left],
+        [(cube, _absent(cube)) for cube in right],
+        _meet_objects,
+    )
 
 
-def _meet_objects(left: ObjectCube, right: ObjectCube) -> ObjectCube | None:
+def _absent(cube: ObjectCube) -> frozenset[str]:
+    return frozenset(name for name, value in cube.named.items() if value == NEVER)
+
+
+def _meet_objects(
+    one: tuple[ObjectCube, frozenset[str]], other: tuple[ObjectCube, frozenset[str]]
+) -> ObjectCube | None:
+    """Cubes come with the names that they exclude, for most pairs of cases fail on those."""
+    (left, left_absent), (right, right_absent) = one, other
+    if not left.required.keys().isdisjoint(right_absent):
+        return None
+    if not right.required.keys().isdisjoint(left_absent):
+        return None
     if left is right or right is ANY.objects[0]:
         return left
     if left is ANY.objects[0]:

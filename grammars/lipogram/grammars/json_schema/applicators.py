@@ -6,10 +6,7 @@ from collections.abc import Callable
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from lipogram.grammars.json_schema.algebra import (
-    join,
-    meet,
-)
+from lipogram.grammars.json_schema.algebra import join, meet, meet_all
 from lipogram.grammars.json_schema.outlines import in_groups, may_meet, outline
 from lipogram.grammars.json_schema.places import Place
 from lipogram.grammars.json_schema.shapes import (
@@ -149,10 +146,7 @@ def either(schemas: Schemas, place: Place, sign: bool) -> Shape:
     nodes: tuple[Node, ...] = place.value[EITHER]
     if sign:
         return join([schemas.shape(one) for one in nodes])
-    whole = ANY
-    for one in nodes:
-        whole = meet(whole, join([schemas.at(not sign, part) for sign, part in one]))
-    return whole
+    return meet_all([join([schemas.at(not sign, part) for sign, part in one]) for one in nodes])
 
 
 HANDLERS: dict[str, Callable[[Schemas, Place, bool], Shape]] = {

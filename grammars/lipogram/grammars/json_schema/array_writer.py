@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING
@@ -54,6 +55,21 @@ class ArrayWriter:
             if cube.least <= contains.least and cube.most is None:
                 return self._alternating(cube, contains)
         return self._counted_array(cube)
+
+    def by_first(self, cube: ArrayCube, firsts: Sequence[ir.Expression]) -> list[ir.Expression]:
+        """The arrays with each of these for a first item, and the empty one if it is among them."""
+        rest = replace(
+            cube,
+            prefix=cube.prefix[1:],
+            least=max(cube.least - 1, 0),
+            most=None if cube.most is None else cube.most - 1,
+        )
+        more: ir.Expression = ir.EMPTY
+        if rest.most != 0:
+            more = ir.sequence(self._writer.layout.comma, self._items(rest))
+            more = self._writer.add("items", more if rest.least else ir.optional(more))
+        arrays = [self._array(ir.sequence(first, more)) for first in firsts]
+        return arrays if cube.least else [*arrays, self._array(ir.NOTHING, may_be_empty=True)]
 
     def _array(self, items: ir.Expression, *, may_be_empty: bool = False) -> ir.Expression:
         """An array of these items, at least one, or an empty one."""

@@ -13,6 +13,7 @@ from lipogram.grammars import ir
 _GROUP_BITS = 3  # of the first byte: they cost next to nothing
 _SUM_BITS = 3  # of all bytes, exclusive-or'd: each bit doubles what a reader has to keep apart
 CLASSES = 1 << (_GROUP_BITS + _SUM_BITS)
+FEW_CLASSES = 1 << _SUM_BITS
 
 _ALL = (1 << 256) - 1
 _ANY = ir.Repeat(ir.Bytes(_ALL))
@@ -24,15 +25,17 @@ def _code(byte: int) -> int:
 
 
 @cache
-def of_class(number: int) -> ir.Expression:
-    """The byte strings of one class."""
-    group, total = number >> _SUM_BITS, number
-    first = sum(1 << byte for byte in range(256) if _code(byte) % (1 << _GROUP_BITS) == group)
-    grouped: ir.Expression = ir.Sequence((ir.Bytes(first), _ANY))
-    facts = [grouped if group else ir.optional(grouped)]
+def of_class(number: int, classes: int = CLASSES) -> ir.Expression:
+    """The byte strings of one class of this many: CLASSES, or FEW_CLASSES that cost less."""
+    facts = []
     for bit in range(_SUM_BITS):
         mask = sum(1 << byte for byte in range(256) if _code(byte) >> bit & 1)
-        facts.append(_parity(mask, total >> bit & 1))
+        facts.append(_parity(mask, number >> bit & 1))
+    if classes == CLASSES:
+        group = number >> _SUM_BITS
+        first = sum(1 << byte for byte in range(256) if _code(byte) % (1 << _GROUP_BITS) == group)
+        grouped: ir.Expression = ir.Sequence((ir.Bytes(first), _ANY))
+        facts.append(grouped if group else ir.optional(grouped))
     return ir.Intersection(tuple(facts))
 
 

@@ -83,6 +83,13 @@ class ObjectWriter:
         gap = self._writer.layout.inside
         return ir.Sequence((_OPEN, gap, run, gap, _CLOSE))
 
+    def write_lone(self, cube: ObjectCube, value: ir.Expression) -> ir.Expression:
+        """The objects of one property, of any name, that has this value."""
+        layout = self._writer.layout
+        member = ir.sequence(self._key(cube.others[0][0], (), None), ir.Literal(layout.colon),
+                             *layout.after_colon, value)  # fmt: skip
+        return ir.Sequence((_OPEN, layout.inside, member, layout.inside, _CLOSE))
+
     def _body(self, cube: ObjectCube, unnamed: tuple[Witness, ...] = ()) -> ir.Expression:
         """At least one property, in all the ways to be the witnesses that are asked for.
 

@@ -11,6 +11,7 @@ from lipogram.grammars.json_schema import regular
 from lipogram.grammars.json_schema.algebra import (
     join,
     meet,
+    meet_all,
 )
 from lipogram.grammars.json_schema.document import MAX_PROPERTIES
 from lipogram.grammars.json_schema.places import Place
@@ -210,12 +211,7 @@ def _depending(schemas: Schemas, place: Place, sign: bool, keyword: str) -> Shap
         else:
             raise place.error("what fits each property", keyword)
         shapes.append(join((absent, asked)) if sign else asked)
-    if not sign:
-        return join(shapes)
-    whole = ANY
-    for shape in shapes:
-        whole = meet(whole, shape)
-    return whole
+    return meet_all(shapes) if sign else join(shapes)
 
 
 def _dependencies(schemas: Schemas, place: Place, sign: bool) -> Shape:

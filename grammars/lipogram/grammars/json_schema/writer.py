@@ -39,7 +39,7 @@ class Writer:
         self._same_scalars: dict[int, ir.Expression] = {}
         self._written: dict[Node, ir.Expression] = {}
         self._pending: list[tuple[str, Shape]] = []
-        self._arrays = ArrayWriter(self)
+        self.arrays = ArrayWriter(self)
         self.objects = ObjectWriter(self, any_order=key_order == "any")
         self._added = 0
 
@@ -83,7 +83,7 @@ class Writer:
         """What stands for a member of the shape."""
         options: list[ir.Expression] = []
         options.extend([self.objects.write(cube) for cube in shape.objects])
-        options.extend([self._arrays.write(cube) for cube in shape.arrays])
+        options.extend([self.arrays.write(cube) for cube in shape.arrays])
         if shape.strings != NO_TEXTS:
             options.append(self.spelling.string(shape.strings.expression))
         if shape.numbers != NO_NUMBERS:

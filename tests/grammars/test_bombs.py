@@ -10,7 +10,9 @@ import pytest
 
 from grammars.bombs import BOMBS, MEMORY_BYTES
 
-LIMIT_S = 1.0  # of CPU time: to parse and compile, and again to read some bytes and fill two masks
+# Of CPU time on a core left alone: to parse and compile, and again to read some bytes and fill two
+# masks.
+LIMIT_S = 1.0
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,7 @@ def ask():
 def is_in_time(result):
     """A bomb that died has no times; it failed for that."""
     made = result.get("parse", 0) + result.get("compile", 0)
-    return made < LIMIT_S and result.get("use", 0) < LIMIT_S
+    return max(made, result.get("use", 0)) < LIMIT_S * min(result.get("slowness", 1), 2.5)
 
 
 @pytest.mark.parametrize("name", BOMBS)
@@ -46,7 +48,7 @@ def test_a_bomb_is_answered_or_refused_in_time(name, ask):
     for pause_s in (0, 1, 3):
         if is_in_time(result):
             break
-        time.sleep(pause_s)  # others may use the same core and caches: CPU time then doubles
+        time.sleep(pause_s)  # others may use the same core and caches
         result = ask(name)
     assert not result["outcome"].startswith("failed"), result
     assert is_in_time(result), result

@@ -46,24 +46,31 @@ class CachedDecoder(nn.Module):  # type: ignore[misc]
         cosines, sines = (
             turn[:, :, None] for turn in rotation(position_ids, shape.head_width // 2)
         )
-        follows = functional.pad(attention_mask[:, :-1], (1, 0)).to(x.dtype)[:, None, :, None]
         present: list[Tensor] = []
         for index, (block, window) in enumerate(zip(self.model.blocks, shape.windows, strict=True)):
             assert isinstance(block, Block)
             x = block.remix(x, embedded)
             query, *new = (part.transpose(1, 2) for part in block.project(x, cosines, sines))
             key, value = (torch.cat((past[2 * index + i], part), 2) for i, part in enumerate(new))
-            bias = _bias(attention_mask, length, window)
-            scores = query @ _shifted(key, follows).transpose(-1, -2) + bias
-            x = block.finish(x, (scores.softmax(-1) @ value).transpose(1, 2).flatten(2))
             present += [key, value]
+            first = _first_seen(attention_mask, length, window)
+            bias = _bias(attention_mask, length, window)[..., first:]
+            key, value = _shifted(key[:, :, first:]), value[:, :, first:]
+            scores = query @ key.transpose(-1, -2) + bias
+            x = block.finish(x, (scores.softmax(-1) @ value).transpose(1, 2).flatten(2))
         return normalise(x) @ self.model.head.T, *present
 
 
-def _shifted(key: Tensor, follows: Tensor) -> Tensor:
+def _shifted(key: Tensor) -> Tensor:
+    """See `shift_keys`; the padding of a cache is zero, so nothing comes from there."""
     half = key.shape[-1] // 2
-    moved = functional.pad(key[:, :, :-1, half:], (0, 0, 1, 0)) * follows
+    moved = functional.pad(key[:, :, :-1, half:], (0, 0, 1, 0))
     return torch.cat((key[..., :half], moved), -1)
+
+
+def _first_seen(attention_mask: Tensor, length: int, window: int) -> int:
+    """Index of the key from which on a layer looks, and of one before: keys shift by one."""
+    return torch.sym_max(attention_mask.shape[1] - length - window, 0) if window else 0
 
 
 def _bias(attention_mask: Tensor, length: int, window: int) -> Tensor:
@@ -96,7 +103,7 @@ class Denoiser(nn.Module):  # type: ignore[misc]
             assert isinstance(block, Block)
             x = block.remix(x, embedded)
             query, key, value = (part.transpose(1, 2) for part in block.project(x, cosines, sines))
-            scores = query @ _shifted(key, torch.ones(1)).transpose(-1, -2)
+            scores = query @ _shifted(key).transpose(-1, -2)
             if window:
                 scores = scores + torch.where(distance < window, 0.0, _NEVER)
             x = block.finish(x, (scores.softmax(-1) @ value).transpose(1, 2).flatten(2))
@@ -108,7 +115,7 @@ def export(model: Transformer, file: Path) -> None:
     """Writes the model; it differs from the trained one by the rounding of weights alone."""
     model = model.eval()
     if model.shape.causal:
-        proto = graphs.show_states(compress(_export_causal(model)))
+        proto = graphs.score_from(graphs.show_states(compress(_export_causal(model))))
     else:
         proto = compress(_export_masked(model))
     onnx.checker.check_model(proto)

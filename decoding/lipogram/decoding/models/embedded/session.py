@@ -19,6 +19,7 @@ Cached = NDArray[Any]
 
 _STATES = "hidden"
 _TOKEN_INPUTS = ("input_ids", "attention_mask", "position_ids", "previous_ids")
+_FIRST_SCORED = "first_scored"
 
 
 def open_graph(file: Path, threads: int) -> onnxruntime.InferenceSession:
@@ -33,6 +34,8 @@ def open_graph(file: Path, threads: int) -> onnxruntime.InferenceSession:
 
 class DecoderGraph:
     """A decoder in the layout of Optimum; `previous_ids` int64[B, n] may ask for those before.
+
+    Where it takes `first_scored` int64[1], scores begin at that place of the new tokens.
 
     Graphs that we did not make may not take rows of unequal lengths (`ragged`).
     """
@@ -49,13 +52,14 @@ class DecoderGraph:
         self._present_names = [
             re.sub("^past_key_values", "present", name) for name in self._past_names
         ]
-        known = {*self._past_names, *_TOKEN_INPUTS}
+        known = {*self._past_names, *_TOKEN_INPUTS, _FIRST_SCORED}
         if not {"logits", *self._present_names} <= set(outputs) or not known >= set(inputs):
             raise UnreadableExport(
                 f"{file}: expected inputs {', '.join(_TOKEN_INPUTS)} and past_key_values.*, "
                 "outputs logits and present.*, "
                 f"found {sorted(inputs)} and {sorted(outputs)}"
             )
+        self._scores_from = _FIRST_SCORED in inputs
         self._optional = {"position_ids", "previous_ids"} & set(inputs)
         self._previous = inputs["previous_ids"].shape[1] if "previous_ids" in inputs else 0
         _, heads, _, width = inputs[self._past_names[0]].shape
@@ -88,6 +92,9 @@ class DecoderGraph:
         feeds = self._tokens(rows, past)
         for index, name in enumerate(self._past_names):
             feeds[name] = _stack([row.past.arrays[index] for row in rows], past)
+        scored = min(row.wanted for row in rows) if self._scores_from else 0
+        if self._scores_from:
+            feeds[_FIRST_SCORED] = np.array([scored])
         names = ["logits", *self._present_names, *self._shown]
         logits, *presents = self._session.run(names, feeds)
         states = presents.pop() if self._shown else None
@@ -96,11 +103,11 @@ class DecoderGraph:
             first, stop = past - len(row.past.tokens), past + len(row.tokens)
             grown = tuple(_own(present[index], first, stop) for present in presents)
             tokens = np.concatenate((row.past.tokens, row.tokens))
-            scores = logits[index, row.wanted : len(row.tokens)].astype(np.float32)
+            scores = logits[index, row.wanted - scored : len(row.tokens) - scored]
             shown = row.past.states
             if shown is not None and states is not None:
                 shown = np.concatenate((shown, states[index, : len(row.tokens)].astype(np.float16)))
-            results.append((scores, Snapshot(tokens, grown, shown)))
+            results.append((scores.astype(np.float32), Snapshot(tokens, grown, shown)))
         return results
 
     def _tokens(self, rows: Sequence[Extension], past: int) -> dict[str, NDArray[Any]]:

@@ -17,7 +17,7 @@ from server_under_test import send_body, serving
 
 PREFIX = "".join(f"value_{number} = {number} * other_{number}\n" for number in range(70))
 SUFFIX = "\nprint(value_1, value_2)\n"
-CHUNK_TOKENS = 128
+CHUNK_TOKENS = 192
 
 
 class Runs:

@@ -40,7 +40,7 @@ class DecoderGraph:
     Graphs that we did not make may not take rows of unequal lengths (`ragged`).
     """
 
-    chunk_tokens = 128
+    chunk_tokens = 192
     max_rows = 16
 
     def __init__(self, file: Path, threads: int, *, ragged: bool) -> None:

@@ -183,14 +183,19 @@ class CachedCausal:
 
         What has not begun looks again for a prefix that another has left since.
         """
+        self._look_up(works)
+        short = [work for work in works if work.left <= _SHORT_TOKENS][: self._graph.max_rows]
+        for group in self._groups(short):
+            self._run(group)
+        self._look_up(works)
+        long = [work for work in works if work.left > _SHORT_TOKENS][:1]
+        if long:
+            self._run(long)
+
+    def _look_up(self, works: Sequence[_Work]) -> None:
         for work in works:
             if not work.begun:
                 work.snapshot = self._cache.longest(work.tokens[: work.wanted]) or self._graph.empty
-        short = [work for work in works if work.left <= _SHORT_TOKENS][: self._graph.max_rows]
-        long = [work for work in works if work.left > _SHORT_TOKENS][:1]
-        for group in [*self._groups(short), long]:
-            if group:
-                self._run(group)
 
     def _groups(self, works: list[_Work]) -> list[list[_Work]]:
         """Those that gain by running together."""

@@ -199,6 +199,7 @@ async def cost(options: argparse.Namespace) -> None:
             job = Job(
                 (), text=piece.before, max_tokens=options.tokens, ignore_eos=True,
                 byte_mode="full", projection="byte", sampling=Sampling(seed=number),
+                top_logprobs=0 if options.logprobs else None,
                 other_prompts=others if is_ensemble else (),
             )  # fmt: skip
             cpu, wall, size = time.process_time(), time.perf_counter(), 0
@@ -214,9 +215,11 @@ async def cost(options: argparse.Namespace) -> None:
         calls = [dict(usage.member_calls or [(name, usage.model_calls)]) for usage in own]
         counts = {member: sum(each[member] for each in calls) / size for member in calls[0]}
         told = ", ".join(f"{member} {count:.2f}" for member, count in counts.items())
+        passes = sum(usage.model_passes for usage in own) / size
         print(
             f"{name}: {1e3 * cpu / size:.2f} ms CPU and {1e3 * wall / size:.2f} ms a byte"
-            f" over {size:.0f} bytes; positions a byte: {told}"
+            f" over {size:.0f} bytes; calls of each member a byte: at most {passes:.2f};"
+            f" positions a byte: {told}"
         )
     each = spent[:, :2] / spent[:, 2:]  # seconds a byte
     ratio = each[-1] / each[:-1].sum(0)
@@ -237,6 +240,7 @@ def main() -> None:
     timed.add_argument("--members", nargs="+", default=list(embedded.NAMES[:2]))
     timed.add_argument("--prompts", type=int, default=10)
     timed.add_argument("--tokens", type=int, default=32)
+    timed.add_argument("--logprobs", action="store_true", help="ask for the whole law of each byte")
     timed.set_defaults(run=cost)
     options = parser.parse_args()
     asyncio.run(options.run(options))

@@ -136,7 +136,7 @@ def holds(state: ByteState, cover: tuple[int, ...]) -> bool:
             return True
         if head.pending and path == cover[:-1]:
             ranks = [rank for rank in range(head.low, head.high) if lexicon.ids[rank] == cover[-1]]
-            if ranks and state._judge(head, np.array(ranks))[0] and state._may_live(head):
+            if ranks and state.judge(head, np.array(ranks))[0] and state._may_live(head):
                 return True
     return False
 

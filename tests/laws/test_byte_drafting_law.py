@@ -204,8 +204,9 @@ def test_a_drafter_that_is_the_model_spares_most_passes_at_any_temperature() -> 
             usage = ahead.finish.usage
             assert ahead.text == plain.text
             assert usage.model_passes <= len(ahead.text) // 6 + 1
-            assert usage.model_calls <= plain.finish.usage.model_calls + 6
-            assert usage.accepted_tokens >= len(ahead.text) * 5 // 6 - 1
+            whole = run(Autoregressive(own.model), replace(job, top_logprobs=0)).finish.usage
+            assert usage.model_calls <= whole.model_calls + 6
+            assert usage.accepted_tokens >= usage.drafted_tokens - 5  # the last ones find no room
 
 
 class Counting:

@@ -1,9 +1,8 @@
-"""Drafts of bytes: for all of a draft's places the models are asked at once."""
+"""Drafts of bytes: where the models are to be asked, they are asked for a whole draft at once."""
 
 from __future__ import annotations
 
 import time
-from collections import deque
 
 import numpy as np
 
@@ -23,8 +22,7 @@ class Ahead:
         self._drafts = drafts
         self._text = bytearray(text)
         self._begin = len(text)  # of the last draft
-        self._left: deque[int] | None = None  # of it; None: no scores are there for this place
-        self._is_first = True
+        self._unshared_s: float | None = None  # of a pass without one
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -32,32 +30,42 @@ class Ahead:
         return self._drafts.drafted_tokens, self._drafts.accepted_tokens
 
     async def look(
-        self, state: MixedState, course: Outlook, rng: np.random.Generator, most: int
+        self, state: MixedState, course: Outlook, rng: np.random.Generator, most: int, share: float
     ) -> None:
-        """Guess at most so many bytes and ask for their scores, if none are there for the next."""
-        if self._left is not None:
+        """Guess at most so many bytes and ask for their scores, if heads of `share` lack some."""
+        if not state.lacks(share):
             return
         self.judge()
+        is_first, pace, begin = self._unshared_s is None, self._drafts.pace, self._begin
+        if self._unshared_s:
+            pace.passed(1, self._unshared_s / (len(self._text) - begin))
         draft = bytes(await self._drafts.draft(self._text, course, rng, most))
-        self._begin, self._left = len(self._text), deque(draft)
-        asks = [True]
-        for byte in draft:
-            after = course.after(byte)
-            assert after is not None  # drafts keep to the rule
-            course = after
-            asks.append(course.only is None or state.needs_every_law)
-        started_s = time.perf_counter()
-        await state.look_ahead(draft, asks)
-        if not self._is_first:
-            self._drafts.pace.passed(sum(asks), time.perf_counter() - started_s)
-        self._is_first = False
+        self._begin, started_s = len(self._text), time.perf_counter()
+        if draft:
+            await state.look_ahead(draft, _asks(draft, course, state.needs_every_law))
+        else:
+            await state.ask(share)
+        seconds = time.perf_counter() - started_s
+        # A pass without a draft may serve several bytes; the first pass reads the prompt.
+        self._unshared_s = 0.0 if draft or is_first else seconds
+        if draft and not is_first:
+            pace.passed(1 + len(draft), seconds)
 
     def took(self, byte: int) -> None:
         """A byte was written."""
         self._text.append(byte)
-        if self._left is not None and (not self._left or self._left.popleft() != byte):
-            self._left = None
 
     def judge(self) -> None:
         """Tell the drafters which of their last guesses were right."""
         self._drafts.judge(self._text[self._begin :])
+
+
+def _asks(draft: bytes, course: Outlook, is_always: bool) -> list[bool]:
+    """Whether the law here, and behind each byte of a draft, has to be known."""
+    asks = [True]
+    for byte in draft:
+        after = course.after(byte)
+        assert after is not None  # drafts keep to the rule
+        course = after
+        asks.append(course.only is None or is_always)
+    return asks

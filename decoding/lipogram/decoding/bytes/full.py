@@ -10,8 +10,9 @@ Temperature and truncation shape the law of bytes.
 The budget counts tokens: the fewest in which the (first) model has written the output so far.
 What weighs less than a billionth of all is not judged: the laws are exact up to that.
 
-Drafts are of bytes. All scores that the laws up to the end of a draft need are asked for at once;
-each byte is then drawn from its law as it would be without drafts.
+A byte is drawn as soon as the scores that are there tell which one it is. Drafts are of bytes: all
+scores that the laws up to the end of a draft need are asked for at once, and each byte is drawn as
+it would be without.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from lipogram.decoding import sampling
 from lipogram.decoding.bytes.ahead import Ahead
 from lipogram.decoding.bytes.course import BYTES, ByteCourse
 from lipogram.decoding.bytes.heads import STOP
-from lipogram.decoding.bytes.mixed import MixedState
+from lipogram.decoding.bytes.mixed import SHARES, MixedState
 from lipogram.decoding.bytes.mixing import Mixing
 from lipogram.decoding.bytes.model import ByteModel
 from lipogram.decoding.bytes.states import ByteState
@@ -156,10 +157,14 @@ class _Run:
         """Draw one byte or the end; returns what is final."""
         row, drawn = None, iter(() if self._course.only is None else (self._course.only,))
         if self._asks(self._course):
-            row = await self._law()
-            if (row[self._course.allowed] > -np.inf).any():
-                law = self._job.sampling
-                drawn = sampling.draws(row, self._course.allowed, law, self._rng)
+            symbol = await self._drawn()
+            if symbol is not None:
+                drawn = iter((symbol,))
+            else:
+                row = await self._bytes.logprobs()
+                if (row[self._course.allowed] > -np.inf).any():
+                    law = self._job.sampling
+                    drawn = sampling.draws(row, self._course.allowed, law, self._rng)
         for byte in drawn:
             if byte == STOP:
                 self.reason = "stop"
@@ -177,12 +182,27 @@ class _Run:
         """Whether the models have to be asked for the byte that comes there."""
         return course.only is None or self._bytes.needs_every_law
 
-    async def _law(self) -> NDArray[np.float64]:
+    async def _drawn(self) -> int | None:
+        """What is drawn, if that is told without the whole law, and is admitted; else None.
+
+        A number of the generator is used only where something is.
+        """
+        law, before = self._job.sampling, self._rng.bit_generator.state
+        is_plain = not law.truncates and law.temperature <= 1 and self._job.top_logprobs is None
+        is_plain &= self._bytes.is_mean
         if self._ahead is not None:
             longest = self._models[0].vocabulary.longest_token_bytes
             most = (max(self._left(self._bytes), 0) + 1) * longest - 1
-            await self._ahead.look(self._bytes, self._course, self._rng, most)
-        return await self._bytes.logprobs()
+            share = SHARES[0] if is_plain else 0.0
+            await self._ahead.look(self._bytes, self._course, self._rng, most, share)
+        if not is_plain:
+            return None
+        allowed = self._course.allowed
+        symbol = await self._bytes.drawn(self._rng.random(), allowed, law.temperature)
+        if symbol is None or not (symbol == STOP or self._admits(symbol)):
+            self._rng.bit_generator.state = before
+            return None
+        return symbol
 
     def _admits(self, byte: int) -> bool:
         after = self._after(byte)

@@ -56,9 +56,10 @@ class Cover:
 
 @dataclass(frozen=True, eq=False)
 class Law:
-    """What a state knows once its rows are there: `logprobs` float64[257], and what it leaves out.
+    """What a state knows by the rows that are there: `logprobs` float64[257], and what they lack.
 
-    `kept` are the heads to go on with, `dropped` the log-weight of those left out so far.
+    The probability `unknown` is of heads whose rows are not there, and of any symbols. `kept` are
+    the heads to go on with, `dropped` the log-weight of those left out so far.
     """
 
     logprobs: Weights
@@ -66,3 +67,4 @@ class Law:
     missing_mass: float
     kept: tuple[Head, ...]
     dropped: float
+    unknown: float

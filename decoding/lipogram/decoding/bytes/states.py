@@ -6,7 +6,10 @@ through exactly one cover, so the text's probability is the sum over its covers,
 the next byte is the covers' weights by the first byte beyond (Phan et al. 2024; Vieira et al.
 2024). Covers that differ in their last token alone share a *head*: the tokens before it, and the
 bytes pending after them; their last tokens are a range of the sorted vocabulary. Few heads live at
-a time (two or three in code), and each byte costs about one scored token.
+a time (two or three in code), and the law of each byte costs about one scored token.
+
+What the rows lack is bounded: all heads behind a path weigh no more than the path. So which byte a
+number draws is mostly told by a part of the rows (`known`, `heavy`).
 """
 
 from __future__ import annotations
@@ -21,9 +24,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lipogram.decoding.bytes.heads import STOP, Cover, Head, Law, Tokens
-from lipogram.decoding.bytes.leaves import NEGLIGIBLE, Leaves, Weights, log_sum, sums_by_byte
-from lipogram.decoding.errors import BackendFailed, Unspellable
+from lipogram.decoding.bytes.heads import Cover, Head, Law, Tokens
+from lipogram.decoding.bytes.leaves import Leaves, Weights, log_sum
+from lipogram.decoding.bytes.weighing import leaves_of, weighed
+from lipogram.decoding.errors import Unspellable
 from lipogram.decoding.models.base import Logits, Query
 
 if TYPE_CHECKING:
@@ -51,7 +55,7 @@ class ByteState:
     dropped: float = -np.inf
 
     @cached_property
-    def _rows(self) -> dict[Tokens, Weights]:
+    def rows(self) -> dict[Tokens, Weights]:
         """Rows by path; states of the same trunk share them."""
         return {}
 
@@ -76,7 +80,7 @@ class ByteState:
         if not heads:
             return None
         after = replace(self, heads=heads, written=self.written + bytes([byte]), dropped=dropped)
-        after.__dict__["_rows"] = self._rows
+        after.__dict__["rows"] = self.rows
         return after
 
     def along(self, text: bytes) -> Iterator[ByteState]:
@@ -119,16 +123,16 @@ class ByteState:
         common = self.heads[0].path[:count]
         dropped = self.dropped
         if dropped > -np.inf:
-            if any(common[:index] not in self._rows for index in range(count)):
+            if any(common[:index] not in self.rows for index in range(count)):
                 return self
-            dropped -= self._log_weight(common)
+            dropped -= self.log_weight(common)
         trunk, window = self.trunk + common, self.window
         if len(trunk) - window > _LONG_WINDOW:
             window += self.model.vocabulary.segmentation.restart(trunk[window:])
         heads = tuple(replace(head, path=head.path[count:]) for head in self.heads)
         after = replace(self, trunk=trunk, window=window, heads=heads, dropped=dropped)
-        after.__dict__["_rows"] = {
-            path[count:]: row for path, row in self._rows.items() if path[:count] == common
+        after.__dict__["rows"] = {
+            path[count:]: row for path, row in self.rows.items() if path[:count] == common
         }
         return after
 
@@ -146,7 +150,11 @@ class ByteState:
     @property
     def law_found(self) -> Weights | None:
         """What `logprobs` gives, if it was asked."""
-        return self._found[0].logprobs if self._found else None
+        return self._found[0].logprobs if self._is_told else None
+
+    @property
+    def _is_told(self) -> bool:
+        return bool(self._found) and not self._found[0].unknown
 
     @property
     def leak(self) -> float:
@@ -167,7 +175,7 @@ class ByteState:
 
     @property
     def _law(self) -> Law:
-        if not self._found:
+        if not self._is_told:
             raise ValueError("known only after logprobs() has been awaited")
         return self._found[0]
 
@@ -177,10 +185,14 @@ class ByteState:
         One call of the model, with a query for each head not scored yet. Read-only. Raises
         BackendFailed, also where the model gives the text no chance.
         """
-        if not self._found:
-            [law] = await laws([self])
-            return law
-        return self._found[0].logprobs
+        [law] = await laws([self])
+        return law
+
+    async def known(self) -> Law:
+        """What the rows that are there tell of the law; no model is called."""
+        if not self._is_told:
+            self._found[:] = [await weighed(self)]
+        return self._found[0]
 
     async def covers(self) -> list[Cover]:
         """All covers that the model gives a chance; tens of thousands after a space."""
@@ -208,13 +220,41 @@ class ByteState:
         if len(whole) > 1 or pending:
             before = [head.path[:-1] for head in whole if head.path]
             await _score([(self, [*(head.path for head in pending), *before])])
-        weights = [0.0 if not pending and len(whole) == 1 else self._log_weight(head.path)
+        weights = [0.0 if not pending and len(whole) == 1 else self.log_weight(head.path)
                    for head in whole]  # fmt: skip
-        return self._leaves(pending), list(zip(whole, weights, strict=True))
+        return leaves_of(self, pending), list(zip(whole, weights, strict=True))
 
     def wanted(self) -> list[Tokens]:
         """The paths whose rows the law needs."""
         return [head.path for head in self.heads if not head.pending or self._may_live(head)]
+
+    def heavy(self, share: float) -> list[Tokens]:
+        """The paths whose rows the law needs, of heads that may hold so much of its weight."""
+        unasked = self.unasked()
+        if not unasked:
+            return []
+        bounds = {path: self.log_weight(path) for path in unasked}
+        known = [self.log_weight(head.path) for head in self.heads if head.path in self.rows]
+        floor = log_sum(np.array([*bounds.values(), *known])) + np.log(share) if share else -np.inf
+        return [
+            head.path for path, heads in unasked.items() if bounds[path] >= floor for head in heads
+        ]
+
+    def unasked(self) -> dict[Tokens, list[Head]]:
+        """Heads whose rows are not there, by the first path on the way to them that lacks its own.
+
+        All heads behind a path weigh no more than the path itself.
+        """
+        found: dict[Tokens, list[Head]] = {}
+        for head in self.heads:
+            if head.path not in self.rows and (not head.pending or self._may_live(head)):
+                path = next(
+                    head.path[:length]
+                    for length in range(len(head.path) + 1)
+                    if head.path[:length] not in self.rows
+                )
+                found.setdefault(path, []).append(head)
+        return found
 
     def _may_live(self, head: Head) -> bool:
         """Whether some last token of a head is written; True where that is hard to tell."""
@@ -227,11 +267,11 @@ class ByteState:
             return True
         steps = range(head.low, head.high, _AT_A_TIME)
         return any(
-            self._judge(head, np.arange(low, min(low + _AT_A_TIME, head.high))).any()
+            self.judge(head, np.arange(low, min(low + _AT_A_TIME, head.high))).any()
             for low in steps
         )
 
-    def _judge(self, head: Head, ranks: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def judge(self, head: Head, ranks: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether these last tokens of a head are written, and allowed by the rule."""
         lexicon, rule = self.model.vocabulary.lexicon, self.model.rule
         window = (*self.trunk[self.window :], *head.path)
@@ -243,32 +283,14 @@ class ByteState:
             verdicts &= np.array([rule.is_live(self.written + text) for text in beyond])
         return verdicts
 
-    def _log_weight(self, path: Tokens) -> float:
-        return float(sum(self._rows[path[:index]][id] for index, id in enumerate(path)))
-
-    def _leaves(self, heads: Sequence[Head]) -> Leaves:
-        """The last tokens of heads whose rows are there."""
-        ids = self.model.vocabulary.lexicon.ids
-        numbers = {id(head): number for number, head in enumerate(self.heads)}
-        ranges = [np.arange(head.low, head.high) for head in heads]
-        weights = [
-            self._log_weight(head.path) + self._rows[head.path][ids[head.low : head.high]]
-            for head in heads
-        ]
-        return Leaves(
-            np.repeat(
-                np.array([numbers[id(head)] for head in heads], np.int64),
-                [len(each) for each in ranges],
-            ),
-            np.concatenate([np.arange(0), *ranges]),
-            np.concatenate([np.zeros(0), *weights]),
-            lambda number, ranks: self._judge(self.heads[number], ranks),
-        )
+    def log_weight(self, path: Tokens) -> float:
+        """What the covers that begin with a path weigh; the rows before its end are there."""
+        return float(sum(self.rows[path[:index]][id] for index, id in enumerate(path)))
 
     def queries(self, paths: Sequence[Tokens]) -> list[tuple[Tokens, Query]]:
         """What to ask the model for rows of these paths and all before them: path, query."""
         wanted = {path[:length] for path in paths for length in range(len(path) + 1)}
-        missing = wanted - self._rows.keys()
+        missing = wanted - self.rows.keys()
         asked: list[tuple[Tokens, Query]] = []
         for path in sorted(missing, key=len, reverse=True):
             if path not in missing:
@@ -285,7 +307,7 @@ class ByteState:
         for count, row in enumerate(scores):
             path = first + query.draft[:count]
             window = self.trunk[self.window :] + path
-            self._rows[path] = self.model.log_row(row, window, self._written_by(path))
+            self.rows[path] = self.model.log_row(row, window, self._written_by(path))
 
     def _written_by(self, path: Tokens) -> bytes | None:
         """What of the text after the prompt comes before the path's end; None: it is in the prompt.
@@ -299,74 +321,17 @@ class ByteState:
         behind = reach - sum(len(tokens[id]) for id in path)
         return self.written[: len(self.written) - behind] if behind <= len(self.written) else None
 
-    async def settle(self) -> None:
-        """Find the law, all rows being there."""
-        pending = [head for head in self.heads if head.pending and head.path in self._rows]
-        whole = [head for head in self.heads if not head.pending]
-        reaching, going = self._leaves(pending), self._leaves(whole)
-        ends = np.array([self._end_weight(head) for head in whole])
-        unjudged = await _settled(reaching, going, ends, self.model.epsilon)
-        covers = {head.path: self._log_weight(head.path) for head in whole}
-        by_head = [
-            log_sum(reaching.weights[reaching.head == number]) if head.pending
-            else covers[head.path]
-            for number, head in enumerate(self.heads)
-        ]  # fmt: skip
-        self._found.append(self._law_of(reaching, going, ends, np.array(by_head), unjudged))
-
-    def _end_weight(self, head: Head) -> float:
-        window = self.trunk[self.window :] + head.path
-        if self.model.mode == "valid" and not self.model.writes(window, is_end=True):
-            return -np.inf
-        return self._log_weight(head.path) + log_sum(self._rows[head.path][list(self.model.ends)])
-
-    def _law_of(
-        self, reaching: Leaves, going: Leaves, ends: Weights, by_head: Weights, unjudged: float
-    ) -> Law:
-        floor = by_head.max() + np.log(self.model.epsilon) if self.model.epsilon else -np.inf
-        stays = by_head >= floor
-        stays[np.argsort(-by_head, kind="stable")[: self.model.kept_heads]] = True
-        whole = [number for number, head in enumerate(self.heads) if not head.pending]
-        if whole:  # any byte may follow the heaviest of these, however unlikely
-            stays[max(whole, key=by_head.__getitem__)] = True
-        sums = [
-            self._sums(leaves, number)
-            for leaves in (reaching, going)
-            for number in np.unique(leaves.head).tolist()
-        ]
-        law = np.full(257, -np.inf)
-        law[:STOP] = np.logaddexp.reduce(sums, initial=-np.inf)
-        law[STOP] = log_sum(ends)
-        total, covers = log_sum(law), log_sum(by_head)
-        if total == -np.inf:
-            raise BackendFailed("the model gives no continuation of the text a chance")
-        missing = np.exp(self.dropped - np.logaddexp(total, self.dropped))
-        missing += np.exp(min(unjudged - total, 0))
-        logprobs = law - total
-        logprobs.flags.writeable = False
-        return Law(
-            logprobs,
-            max(0.0, float(-np.expm1(total - covers))),
-            float(min(1.0, missing)),
-            tuple(head for head, stay in zip(self.heads, stays, strict=True) if stay),
-            log_sum(np.array([self.dropped, *by_head[~stays]])),
-        )
-
-    def _sums(self, leaves: Leaves, number: int) -> Weights:
-        own = leaves.head == number
-        depth = len(self.heads[number].pending)
-        following = self.model.vocabulary.lexicon.bytes_at(leaves.rank[own], depth)
-        return sums_by_byte(leaves.weights[own], following)
-
 
 async def laws(states: Sequence[ByteState]) -> list[Weights]:
     """The laws of several states: one call of each model, all at once."""
-    new = [state for state in states if not state._found]
+    new = [state for state in states if not state._is_told]
     await _score([(state, state.wanted()) for state in new])
-    for state in new:
-        if not state._found:
-            await state.settle()
-    return [state._law.logprobs for state in states]
+    return [(await state.known()).logprobs for state in states]
+
+
+async def ask(states: Iterable[ByteState], share: float) -> None:
+    """Get the rows of heads that may hold so much of a law's weight: a call for each model."""
+    await _score([(state, state.heavy(share)) for state in states])
 
 
 async def look_ahead(states: Iterable[ByteState], text: bytes, asks: Sequence[bool]) -> None:
@@ -381,19 +346,6 @@ async def look_ahead(states: Iterable[ByteState], text: bytes, asks: Sequence[bo
             paths += last.wanted() if is_asked else []
         asked.append((last, paths))
     await _score(asked)
-
-
-async def _settled(reaching: Leaves, going: Leaves, ends: Weights, epsilon: float) -> float:
-    """Judge both kinds of leaves as one; returns the log-weight left unjudged."""
-    both = Leaves(
-        np.concatenate([reaching.head, going.head]),
-        np.concatenate([reaching.rank, going.rank]),
-        np.concatenate([reaching.weights, going.weights]),
-        reaching.judge,
-    )
-    unjudged = await both.settle(ends, max(NEGLIGIBLE, epsilon))
-    reaching.weights, going.weights = np.split(both.weights, [len(reaching.weights)])
-    return unjudged
 
 
 async def _score(asked: Sequence[tuple[ByteState, Sequence[Tokens]]]) -> None:

@@ -21,7 +21,7 @@ from lipogram.decoding.models.remote import RemoteModel, load
 from lipogram.decoding.models.remote.request import Abilities
 from lipogram.grammars import compile, regex
 from lipogram.server import loading
-from lipogram.server.settings import ModelSettings, SettingsError
+from lipogram.server.settings import ModelSettings, Settings, SettingsError
 from server_under_test import PERSON, ask, restless, serving, stream
 
 NAMED = {"name": "p", "schema": PERSON}
@@ -31,9 +31,9 @@ ALL = Abilities("structured_outputs", suffix=True, logprobs=True, extensions=Tru
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     """Our own server in front of our own server."""
-    with serving([restless()]) as far:
+    with serving([restless()], Settings(compile_workers=1)) as far:
         remote = RemoteModel(f"{far}/v1", name="far", model="restless", abilities=ALL)
-        with serving([remote, restless()]) as near:
+        with serving([remote, restless()], Settings(compile_workers=1)) as near:
             yield near
 
 

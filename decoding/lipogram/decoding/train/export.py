@@ -21,7 +21,8 @@ class CachedDecoder(nn.Module):  # type: ignore[misc]
     """The causal model over new tokens and cached keys.
 
     Each row's cache may be padded on the left and its new tokens on the right; a cached key is kept
-    as it was projected, so that a cache can be cut and gathered by position.
+    as it was projected, so that a cache can be cut and gathered by position. A layer with a window
+    may be given only the end of its cache, of the window's length at least.
     """
 
     def __init__(self, model: Transformer) -> None:
@@ -53,9 +54,12 @@ class CachedDecoder(nn.Module):  # type: ignore[misc]
             query, *new = (part.transpose(1, 2) for part in block.project(x, cosines, sines))
             key, value = (torch.cat((past[2 * index + i], part), 2) for i, part in enumerate(new))
             present += [key, value]
-            first = _first_seen(attention_mask, length, window)
-            bias = _bias(attention_mask, length, window)[..., first:]
-            key, value = _shifted(key[:, :, first:]), value[:, :, first:]
+            bias = _bias(attention_mask, length, window)
+            if window:
+                first = torch.sym_max(key.shape[2] - length - window, 0)
+                bias = bias[..., bias.shape[-1] - key.shape[2] + first :]
+                key, value = key[:, :, first:], value[:, :, first:]
+            key = _shifted(key)
             scores = query @ key.transpose(-1, -2) + bias
             x = block.finish(x, (scores.softmax(-1) @ value).transpose(1, 2).flatten(2))
         return normalise(x) @ self.model.head.T, *present
@@ -66,11 +70,6 @@ def _shifted(key: Tensor) -> Tensor:
     half = key.shape[-1] // 2
     moved = functional.pad(key[:, :, :-1, half:], (0, 0, 1, 0))
     return torch.cat((key[..., :half], moved), -1)
-
-
-def _first_seen(attention_mask: Tensor, length: int, window: int) -> int:
-    """Index of the key from which on a layer looks, and of one before: keys shift by one."""
-    return torch.sym_max(attention_mask.shape[1] - length - window, 0) if window else 0
 
 
 def _bias(attention_mask: Tensor, length: int, window: int) -> Tensor:
@@ -118,6 +117,7 @@ def export(model: Transformer, file: Path) -> None:
         proto = graphs.score_from(graphs.show_states(compress(_export_causal(model))))
     else:
         proto = compress(_export_masked(model))
+    onnx.helper.set_model_props(proto, {"windows": ",".join(map(str, model.shape.windows))})
     onnx.checker.check_model(proto)
     onnx.save(proto, str(file))
 
@@ -138,11 +138,16 @@ def _export_masked(model: Transformer) -> onnx.ModelProto:
 def _export_causal(model: Transformer) -> onnx.ModelProto:
     shape, batch, past, new = model.shape, 2, 5, 3
     layers, whole = len(shape.windows), torch.ones(batch, past + new, dtype=torch.long)
-    caches = [torch.zeros(batch, shape.heads, past, shape.head_width) for _ in range(2 * layers)]
+    caches = [
+        torch.zeros(batch, shape.heads, past - bool(window), shape.head_width)
+        for window in shape.windows
+        for _ in range(2)
+    ]
     inputs = (whole[:, :new], whole, whole[:, :new], whole[:, : shape.previous_tokens])
     rows = torch.export.Dim("batch", min=1, max=1024)
-    cached, fresh = (
+    cached, seen, fresh = (
         torch.export.Dim("past", min=0, max=8192),
+        torch.export.Dim("seen", min=0, max=8192),
         torch.export.Dim("new", min=1, max=8192),
     )
     free = torch.export.Dim.DYNAMIC
@@ -154,7 +159,9 @@ def _export_causal(model: Transformer) -> onnx.ModelProto:
         output_names=["logits"] + [f"present.{name}" for name in names],
         dynamic_shapes=(
             {0: rows, 1: fresh}, {0: rows, 1: free}, {0: rows, 1: fresh}, {0: rows},
-            tuple({0: rows, 2: cached} for _ in caches),
+            tuple(
+                {0: rows, 2: seen if window else cached} for window in shape.windows for _ in "kv"
+            ),
         ),
     )  # fmt: skip
     assert program is not None

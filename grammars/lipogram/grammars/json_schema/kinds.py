@@ -189,8 +189,8 @@ class KindWriter:
             # Remainders take rules, of which no class can be made.
             return [] if others else [written]
         facts = (written, _PLAIN_NUMBER, *others)
-        written = [ir.Intersection((*facts, of_class(n, classes))) for n in range(classes)]
-        return [self._writer.scalar(one) for one in written]
+        kinds = [ir.Intersection((*facts, of_class(number, classes))) for number in range(classes)]
+        return [self._writer.scalar(kind) for kind in kinds]
 
 
 def _takes_rules(expression: ir.Expression) -> bool:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lipogram.decoding.models.base import Logits
 from lipogram.decoding.models.embedded.configuration import UnreadableExport
+from lipogram.decoding.models.embedded.growing import Growing
 from lipogram.decoding.models.prefixes import Extension, Snapshot
 
 Cached = NDArray[Any]
@@ -35,7 +36,8 @@ def open_graph(file: Path, threads: int) -> onnxruntime.InferenceSession:
 class DecoderGraph:
     """A decoder in the layout of Optimum; `previous_ids` int64[B, n] may ask for those before.
 
-    Where it takes `first_scored` int64[1], scores begin at that place of the new tokens.
+    Where it takes `first_scored` int64[1], scores begin at that place of the new tokens. Where its
+    metadata has `windows`, tokens for each layer (0: all), layers get only the end of their caches.
 
     Graphs that we did not make may not take rows of unequal lengths (`ragged`).
     """
@@ -71,7 +73,14 @@ class DecoderGraph:
         self.weight_bytes = sum(part.stat().st_size for part in file.parent.glob(f"{file.name}*"))
         self._shown = [_STATES] if _STATES in outputs else []
         states = np.zeros((0, self._width_of(_STATES)), np.float16) if self._shown else None
-        self.empty = Snapshot(np.zeros(0, np.int64), (empty,) * len(self._past_names), states)
+        windows = self._session.get_modelmeta().custom_metadata_map.get("windows")
+        layers = [int(each) for each in windows.split(",")] if windows else [0]
+        self._windows = [
+            layers[index * len(layers) // len(self._past_names)]
+            for index in range(len(self._past_names))
+        ]
+        kept = tuple(Growing.of(empty) if window else empty for window in self._windows)
+        self.empty = Snapshot(np.zeros(0, np.int64), kept, states)
 
     @property
     def scores(self) -> int:
@@ -90,8 +99,12 @@ class DecoderGraph:
         """
         past = max(len(row.past.tokens) for row in rows)
         feeds = self._tokens(rows, past)
-        for index, name in enumerate(self._past_names):
-            feeds[name] = _stack([row.past.arrays[index] for row in rows], past)
+        for index, (name, window) in enumerate(zip(self._past_names, self._windows, strict=True)):
+            kept = [row.past.arrays[index] for row in rows]
+            if window:
+                feeds[name] = _stack([each.last(window) for each in kept], min(past, window))
+            else:
+                feeds[name] = _stack(kept, past)
         scored = min(row.wanted for row in rows) if self._scores_from else 0
         if self._scores_from:
             feeds[_FIRST_SCORED] = np.array([scored])
@@ -100,8 +113,12 @@ class DecoderGraph:
         states = presents.pop() if self._shown else None
         results = []
         for index, row in enumerate(rows):
-            first, stop = past - len(row.past.tokens), past + len(row.tokens)
-            grown = tuple(_own(present[index], first, stop) for present in presents)
+            grown = tuple(
+                self._grown(window, row, old, present[index], past)
+                for window, old, present in zip(
+                    self._windows, row.past.arrays, presents, strict=True
+                )
+            )
             tokens = np.concatenate((row.past.tokens, row.tokens))
             scores = logits[index, row.wanted - scored : len(row.tokens) - scored]
             shown = row.past.states
@@ -109,6 +126,15 @@ class DecoderGraph:
                 shown = np.concatenate((shown, states[index, : len(row.tokens)].astype(np.float16)))
             results.append((scores.astype(np.float32), Snapshot(tokens, grown, shown)))
         return results
+
+    def _grown(
+        self, window: int, row: Extension, old: Cached | Growing, present: Cached, past: int
+    ) -> Cached | Growing:
+        """A layer's cache of a row and its new tokens, of what a run of a batch gave for it."""
+        if isinstance(old, Growing):
+            first = min(past, window)
+            return old.grown(present[:, first : first + len(row.tokens)])
+        return _own(present, past - len(row.past.tokens), past + len(row.tokens))
 
     def _tokens(self, rows: Sequence[Extension], past: int) -> dict[str, NDArray[Any]]:
         new = max(len(row.tokens) for row in rows)

@@ -1,0 +1,67 @@
+"""Caches that grow in place: what one continuation writes, no other sees."""
+
+import asyncio
+import random
+
+import numpy as np
+
+from lipogram.decoding.models.base import Query
+from lipogram.decoding.models.embedded import EmbeddedCausal, load
+from lipogram.decoding.models.embedded.growing import Growing
+
+
+def rows(*values: int) -> np.ndarray:
+    return np.array(values, np.float32).reshape(1, -1, 1)
+
+
+def values(growing: Growing, most: int = 99) -> list[float]:
+    return growing.last(most).ravel().tolist()
+
+
+def test_continuations_of_one_beginning_are_apart() -> None:
+    short = Growing.of(rows(1, 2))
+    one = short.grown(rows(3))
+    other = short.grown(rows(4, 5))
+    longer, again = one.grown(rows(6)), one.grown(rows(7))
+    cut = longer[:, :2].grown(rows(8))
+    assert [values(each) for each in (short, one, other, longer, again, cut)] == [
+        [1, 2], [1, 2, 3], [1, 2, 4, 5], [1, 2, 3, 6], [1, 2, 3, 7], [1, 2, 8],
+    ]  # fmt: skip
+    assert values(longer, 2) == [3, 6]
+    assert longer.nbytes == 4 * one.last(1).nbytes
+
+
+def test_it_grows_like_a_list() -> None:
+    rng, expected, growing = random.Random(1), [], Growing.of(rows())
+    for _ in range(300):
+        new = [rng.randrange(100) for _ in range(rng.randrange(1, 9))]
+        growing = growing.grown(rows(*new))
+        expected += new
+        if rng.random() < 0.1:
+            kept = rng.randrange(len(expected))
+            growing, expected = growing[:, :kept], expected[:kept]
+        assert values(growing, 10**6) == expected
+
+
+def test_scores_do_not_depend_on_what_else_was_continued() -> None:
+    model, fresh = load(), load()
+    assert isinstance(model, EmbeddedCausal)
+    assert isinstance(fresh, EmbeddedCausal)
+    rng = random.Random(2)
+    trunk = tuple(rng.randrange(10, 2048) for _ in range(700))
+    ends = [trunk[:cut] + tuple(rng.randrange(10, 2048) for _ in range(more))
+            for cut in (700, 700, 300, 130, 40, 699) for more in (1, 3, 40)]  # fmt: skip
+
+    async def score() -> None:
+        await model.logits([Query(trunk)])
+        for end in ends:
+            (found,) = await model.logits([Query(end[:-1], end[-1:])])
+            (alone,) = await fresh.logits([Query(end[:-1], end[-1:])])
+            assert np.abs(found - alone).max() < 1e-3
+        together = await model.logits([Query(end) for end in ends])
+        for end, found in zip(ends, together, strict=True):
+            (alone,) = await fresh.logits([Query(end)])
+            assert np.abs(found - alone).max() < 1e-3
+            fresh._cache._snapshots.clear()
+
+    asyncio.run(score())

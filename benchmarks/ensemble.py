@@ -13,7 +13,7 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, product
+from itertools import islice
 
 import numpy as np
 
@@ -28,8 +28,9 @@ from lipogram.decoding.train import corpus, extraction, vocabularies
 _BEFORE = 1200  # bytes of a module that models see before those that are scored
 _TUNING_SEED, _REPORTED_SEED = 71, 72
 _RESAMPLES = 2000
-_EPSILON = 1e-6  # of a law's weight is not looked at: below what single precision leaves
-_SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+_EPSILON = 1e-5  # of a law's weight is not looked at: bits a byte are right to six digits
+_SHARES = tuple(place / 20 for place in range(1, 20))
+_FURTHER_SHARES = (0.05, 0.1, 0.2, 0.3)
 _STRENGTHS = (0.1, 0.25, 0.5, 1.0)
 
 
@@ -114,17 +115,21 @@ def interval(values: np.ndarray, sizes: np.ndarray) -> tuple[float, float, float
     return float(values.sum() / sizes.sum()), float(low), float(high)
 
 
+def weights(members: int) -> list[tuple[float, ...]]:
+    """Weights that are tried: each further member takes its share of those before it."""
+    if members == 2:
+        return [(share, 1 - share) for share in _SHARES]
+    return [
+        (*(weight * (1 - share) for weight in before), share)
+        for before in weights(members - 1)
+        for share in _FURTHER_SHARES
+    ]
+
+
 def recipes(members: int) -> dict[str, list[Mixing]]:
     """Every rule with all of its weights and strengths that are tried."""
-    if members == 2:
-        shares = [(share, 1 - share) for share in _SHARES]
-    else:
-        grid = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
-        shares = [
-            tuple(each) for each in product(grid, repeat=members) if abs(sum(each) - 1) < 1e-9
-        ]  # type: ignore[misc]
     found = {
-        rule: [Mixing(rule, share) for share in shares]  # type: ignore[arg-type]
+        rule: [Mixing(rule, each) for each in weights(members)]  # type: ignore[arg-type]
         for rule in ("linear", "posterior", "geometric")
     }
     found["min"] = [Mixing("min")]
@@ -155,26 +160,29 @@ Split = tuple[list[Piece], Laws]
 
 
 def report(names: Sequence[str], tuning: Split, reported: Split) -> None:
-    """Members alone, then each rule of the first two and of all."""
+    """Members alone, then each rule of the first two and of all, beside each of these members.
+
+    Of all, also beside the same rule of the first two: what the further members add.
+    """
     pieces, laws = reported
     alone: list[np.ndarray] = []
     for place, name in enumerate(names):
         costs, sizes = mean_bits(Mixing(), [[own[place]] for own in laws], pieces)
         alone.append(costs)
-        print(f"| {name} | {_shown(*interval(costs, sizes))} | |")
+        print(f"| {name} | {_shown(*interval(costs, sizes))} |")
+    pairs: dict[str, np.ndarray] = {}
     for count in sorted({2, len(names)}):
-        best = alone[int(np.argmin([costs.sum() for costs in alone[:count]]))]
         for rule, tried in recipes(count).items():
             chosen = min(
                 tried,
                 key=lambda mixing: mean_bits(mixing, _first(tuning[1], count), tuning[0])[0].sum(),
             )
             costs, sizes = mean_bits(chosen, _first(laws, count), pieces)
-            told = chosen.weights or ("" if chosen.strength is None else chosen.strength)
-            print(
-                f"| {' + '.join(names[:count])}, {rule} {told} | {_shown(*interval(costs, sizes))}"
-                f" | {_shown(*interval(costs - best, sizes))} |"
-            )
+            beside = [*alone[:count], *([pairs[rule]] if count > 2 else [])]
+            pairs.setdefault(rule, costs)
+            told = [round(weight, 3) for weight in chosen.weights] or (chosen.strength or "")
+            shown = " | ".join(_shown(*interval(costs - other, sizes)) for other in beside)
+            print(f"| {rule} {told} | {_shown(*interval(costs, sizes))} | {shown} |")
 
 
 def _first(laws: Laws, count: int) -> Laws:
@@ -232,9 +240,9 @@ def main() -> None:
     scored = commands.add_parser("quality")
     scored.add_argument("--members", nargs="+", default=list(embedded.NAMES[:3]))
     scored.add_argument("--kinds", nargs="+", default=["code", "answers"])
-    scored.add_argument("--pieces", type=int, default=100)
-    scored.add_argument("--tuning", type=int, default=40)
-    scored.add_argument("--size", type=int, default=160, help="bytes of a piece of code")
+    scored.add_argument("--pieces", type=int, default=180)
+    scored.add_argument("--tuning", type=int, default=70)
+    scored.add_argument("--size", type=int, default=80, help="bytes of a piece of code")
     scored.set_defaults(run=quality)
     timed = commands.add_parser("cost")
     timed.add_argument("--members", nargs="+", default=list(embedded.NAMES[:2]))

@@ -151,20 +151,13 @@ class Canvas:
 
     def witness(self) -> list[int]:
         """Tokens by slot, -1 for those left empty, which with the fixed texts make a member."""
-        return list(self._decisions.witness.tokens)
+        return self._decisions.witness()
 
     def text(self) -> bytes:
         """The member that the witness makes."""
-        found = []
-        for position, cell in enumerate(self._decisions.lattice.cells):
-            if isinstance(cell, Slot):
-                token = self._decisions.witness.tokens[cell.number]
-                found.append(b"" if token == EMPTY else self._vocabulary.tokens[token])
-            elif isinstance(cell, Gap):
-                found.append(self._decisions.witness.texts[position])
-            else:
-                found.append(cell.text)
-        return b"".join(found)
+        board = self._decisions.board
+        places = range(self._decisions.lattice.end)
+        return b"".join([board.text(place, board.token(place)) for place in places])
 
     def most_likely(
         self, log_probabilities: Mapping[int, LogProbabilities], top_k: int = 8
@@ -201,7 +194,7 @@ class Canvas:
         """The log-probabilities of what a slot may take."""
         lattice = self._decisions.lattice
         choices = lattice.choices(slot)
-        kept = self._decisions.witness.tokens[slot]
+        kept = self._decisions.board.token(lattice.position_of[slot])
         row = log_probabilities.get(slot)
         if choices is not None or row is None:
             return {kept if choices is None else choices[0]: 0.0}

@@ -8,13 +8,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lipogram.decoding.canvas.outcomes import ENDS, outcomes, some_outcomes
+from lipogram.decoding.canvas.compiled.outcomes import ENDS, outcomes
+from lipogram.decoding.canvas.compiled.ways import spellings
 from lipogram.decoding.masking import Masker
 from lipogram.decoding.reaches import Reaches
 from lipogram.grammars import Automaton, BudgetExceeded, State
 from lipogram.grammars.arrays import view
 from lipogram.grammars.engine.memory import FUEL
-from lipogram.grammars.lattice import exits, unions
+from lipogram.grammars.lattice import gaps, unions
 
 _WORK_PER_S: Final = 100_000_000
 _MAX_STATES: Final = 20_000  # of a set
@@ -61,25 +62,19 @@ class Fronts:
     def __init__(self, masker: Masker, some: Reaches | None = None) -> None:
         """`some` is of the tokens to be tried first, all unless it is given."""
         self.masker = masker
-        self._some_reaches = masker.vocabulary.reaches if some is None else some
+        self.some_reaches = masker.vocabulary.reaches if some is None else some
         self.working = Working(masker.automaton)
         self._memory = masker.automaton.memory
         self._reaches = masker.vocabulary.reaches
         self._after = np.zeros(len(masker.vocabulary), np.int32)
-        if masker.has_specials:
-            self._usable = masker.vocabulary.unmarked.copy()
-            for token in masker.vocabulary.spellings.values():
-                self._usable[token >> 5] |= np.uint32(1 << (token & 31)).astype(np.int32)
-        else:
-            self._usable = np.full(-(-len(masker.vocabulary) // 32), -1, np.int32)
+        self._usable = spellings(masker.vocabulary, masker.has_specials).usable
         self._any_token: dict[State, Front] = {}
-        self._some: dict[State, list[tuple[State, int]]] = {}
         self._any_text: dict[State, Front] = {}
 
     def fresh(self) -> Fronts:
         """The same in a memory of its own; the work is counted together."""
         masker = self.masker
-        other = Fronts(Masker(masker.automaton.fresh(), masker.vocabulary), self._some_reaches)
+        other = Fronts(Masker(masker.automaton.fresh(), masker.vocabulary), self.some_reaches)
         other.working = Working(other.masker.automaton, self.working)
         return other
 
@@ -119,7 +114,10 @@ class Fronts:
         for state in front:
             if state not in self._any_text:
                 with self.working:
-                    self._any_text[state] = (exits.skip(self._memory, state),)
+                    after = gaps.skip(self._memory, state)
+                if after < 0:
+                    raise BudgetExceeded("a gap for any text has too many readings")
+                self._any_text[state] = (after,)
             found.append(self._any_text[state])
         return self.unite(found)
 
@@ -154,17 +152,6 @@ class Fronts:
             found = view(self._memory, ENDS)[: 2 * count].tolist() if count else []
         return self._after, list(zip(found[::2], found[1::2], strict=True))
 
-    def some_ends(self, state: State) -> list[tuple[State, int]]:
-        """As `ends`, of some tokens: few, but of many kinds."""
-        found = self._some.get(state)
-        if found is None:
-            with self.working, self._some_reaches.lock:
-                memory = self._memory
-                count = some_outcomes(memory, self._some_reaches.memory, state, self._usable)
-                flat = view(memory, ENDS)[: 2 * count].tolist() if count else []
-            found = self._some[state] = list(zip(flat[::2], flat[1::2], strict=True))
-        return found
-
     def step(self, state: State, token: int) -> State | None:
         """The state after a token; one for all its spellings."""
         spellings = self._spellings(token)
@@ -172,10 +159,6 @@ class Fronts:
             return self.step_over(state, spellings[0]) or None
         front = self.take((state,), token)
         return front[0] if front else None
-
-    def text(self, token: int) -> bytes:
-        """The bytes of a token; of a special one, one of its spellings."""
-        return self._spellings(token)[0]
 
     def _spellings(self, token: int) -> tuple[bytes, ...]:
         masker = self.masker

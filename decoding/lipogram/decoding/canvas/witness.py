@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from lipogram.decoding.canvas.fronts import Fronts
@@ -13,16 +12,6 @@ from lipogram.decoding.canvas.lattice import EMPTY, Lattice
 from lipogram.grammars import BudgetExceeded, State
 
 _MAX_TRIED: Final = 100_000  # states, before the search for the text of a gap gives up
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """Tokens by slot, and texts by the position of a gap, from one position to another."""
-
-    begin: int
-    pairs: tuple[tuple[int, int], ...]
-    end: int
-    texts: tuple[tuple[int, bytes], ...]
 
 
 class Witness:
@@ -40,46 +29,28 @@ class Witness:
         self.texts: dict[int, bytes] = {}  # by the position of a gap
         self.states: list[State | None] = [None] * (lattice.end + 1)
 
-    def whole(self) -> Way:
-        """All of it."""
-        pairs = tuple(enumerate(self.tokens))
-        return Way(0, pairs, self._lattice.end, tuple(self.texts.items()))
-
-    def take(self, other: Witness) -> None:
-        """Become as another filling."""
-        self.tokens, self.states = other.tokens.copy(), other.states.copy()
-        self.texts = other.texts.copy()
-
-    def adopt(self, way: Way) -> None:
-        """Take over the tokens of a way from which the rest goes on."""
+    def adopt(self, tokens: Sequence[int], texts: Mapping[int, bytes]) -> None:
+        """Take over a filling from elsewhere."""
         lattice, steps = self._lattice, self._steps
-        position, end = way.begin, way.end
-        self.texts.update(way.texts)
-        self.states[0] = steps.start()[0]
-        self.states[position + 1 : end] = [None] * (end - position - 1)
-        for slot, token in way.pairs:
-            self.tokens[slot] = token
-        while position < end:
-            state = self.states[position]
-            assert state is not None
-            cell = lattice.cells[position]
-            after: State | None = state
-            behind = position + 1
-            if isinstance(cell, Text):
-                after = steps.read((state,), cell.text)[0]
-            elif isinstance(cell, Gap):
-                after = steps.read((state,), self.texts[position])[0]
-            else:
-                token = self.tokens[cell.number]
-                if token == EMPTY:
-                    behind = cell.hole.stop
-                    self.tokens[cell.number : cell.number + behind - position] = [EMPTY] * (
-                        behind - position
-                    )
-                else:
-                    after = steps.step(state, token)
-            position = behind
+        self.tokens, self.texts = list(tokens), dict(texts)
+        self.states = [None] * (lattice.end + 1)
+        position, after = 0, steps.start()[0]
+        while position < lattice.end:
             self.states[position] = after
+            cell = lattice.cells[position]
+            position += 1
+            found: State | None = after
+            if isinstance(cell, Text):
+                found = steps.step_over(after, cell.text)
+            elif isinstance(cell, Gap):
+                found = steps.step_over(after, self.texts[position - 1])
+            elif self.tokens[cell.number] == EMPTY:
+                position = cell.hole.stop
+            else:
+                found = steps.step(after, self.tokens[cell.number])
+            assert found  # it is a filling
+            after = found
+        self.states[position] = after
 
     def fill(self) -> None:
         """Fill from the start on. Raises BudgetExceeded."""

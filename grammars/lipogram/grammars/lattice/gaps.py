@@ -48,6 +48,7 @@ from lipogram.grammars.engine.layout import (
     S_START,
     SEEN,
     SEQUENCE,
+    STATE_COUNT,
     STATE_WIDTH,
     STATES,
     UNBOUNDED,
@@ -83,28 +84,30 @@ from lipogram.grammars.lattice.unions import (
 )
 
 # Scratch arrays of the engine's memory that it does not use itself.
+_ANY_TEXT: Final = 54  # by state: what any text leads to; 0: not known
 _AWAITING: Final = 56  # [., 3] own frame, rest, frame: who called a rule within the gap
 _AWAITING_SEEN: Final = 57
 _NEXT: Final = 58  # the next of the same own frame, one more; 0 at the end
 _OWN_FRAMES: Final = 59  # [., 3] first of AWAITING, one more; whether the rule has ended; flags
+_FEW_ITEMS: Final = 10_000
 _MAX_ITEMS: Final = 50_000
 _MANY: Final = 32  # literals, which are taken for any text
 _FIRST, _ENDED, _FLAGS = range(3)
 
 
 @kernel
-def _widened(m: Memory, node: int) -> int:
-    """A residual that matches all that this one does, and has few others behind it.
+def _widened(m: Memory, node: int, is_wide: int) -> int:
+    """A residual that matches all that this one does, and has fewer others behind it.
 
-    What is counted is repeated without a count; an intersection, a complement or one of many
-    literals is any text.
+    What is counted is repeated without a count; where `is_wide`, an intersection, a complement or
+    one of many literals is any text.
     """
     is_sequence = field(m, node, OP) == SEQUENCE
     head = field(m, node, A) if is_sequence else node
     op = field(m, head, OP)
     if op == REPEAT and (field(m, head, B) > 0 or field(m, head, C) != UNBOUNDED):
         found = repeat(m, field(m, head, A), 0, UNBOUNDED)
-    elif op in (BOTH, NOT) or (op == LITERALS and field(m, head, B) > field(m, head, A) + _MANY):
+    elif is_wide and (op in (BOTH, NOT) or _has_many(m, head)):
         found = m[ANYTHING]
     else:
         return node
@@ -112,16 +115,25 @@ def _widened(m: Memory, node: int) -> int:
 
 
 @kernel
-def _add(m: Memory, node: int, frame: int, is_kept: int, count: int, generation: int) -> int:
-    """Append an item to PENDING unless it is there; the new count."""
-    return add_once(m, PENDING, SEEN, _widened(m, node), frame, is_kept, count, generation)
+def _has_many(m: Memory, node: int) -> bool:
+    is_set = field(m, node, OP) == LITERALS
+    return is_set and field(m, node, B) > field(m, node, A) + _MANY
 
 
 @kernel
-def anything(m: Memory, state: int) -> int:
+def _add(
+    m: Memory, node: int, frame: int, is_kept: int, count: int, generation: int, is_wide: int
+) -> int:
+    """Append an item to PENDING unless it is there; the new count."""
+    node = _widened(m, node, is_wide)
+    return add_once(m, PENDING, SEEN, node, frame, is_kept, count, generation)
+
+
+@kernel
+def _anything(m: Memory, state: int, is_wide: int) -> int:
     """The state of all texts that begin with what led to `state`; of some more, see `_widened`.
 
-    MemoryError where it would have too many items.
+    -1 where it would have too many items.
     """
     m[GENERATION] += 1
     generation = m[GENERATION] & 0x7FFFFFFF
@@ -130,13 +142,13 @@ def anything(m: Memory, state: int) -> int:
     at = state * STATE_WIDTH
     for index in range(get(m, STATES, at + S_START), get(m, STATES, at + S_END)):
         node, frame = get(m, ITEMS, 2 * index), get(m, ITEMS, 2 * index + 1)
-        count = _add(m, node, frame, 1, count, generation)
+        count = _add(m, node, frame, 1, count, generation, is_wide)
     while position < count:
         node, frame = get(m, PENDING, 3 * position), get(m, PENDING, 3 * position + 1)
         position += 1
         burn(m, 8)
-        if count > _MAX_ITEMS:
-            raise MemoryError
+        if count > (_MAX_ITEMS if is_wide else _FEW_ITEMS):
+            return -1
         derive(m, node)
         if is_nullable(m, node) and frame >= first_own:
             mine = 3 * (frame - first_own)
@@ -145,26 +157,26 @@ def anything(m: Memory, state: int) -> int:
             while caller:
                 rest = get(m, _AWAITING, 3 * caller - 2)
                 outer = get(m, _AWAITING, 3 * caller - 1)
-                count = _add(m, rest, outer, 0, count, generation)
+                count = _add(m, rest, outer, 0, count, generation, is_wide)
                 caller = get(m, _NEXT, caller - 1)
         elif is_nullable(m, node) and frame != ROOT:
             at = frame * FRAME_WIDTH
             for index in range(get(m, FRAMES, at), get(m, FRAMES, at + CALLER_END)):
                 rest, outer = get(m, CALLERS, 2 * index), get(m, CALLERS, 2 * index + 1)
-                count = _add(m, rest, outer, 0, count, generation)
+                count = _add(m, rest, outer, 0, count, generation, is_wide)
         for index in range(field(m, node, EDGE_START) - 1, field(m, node, EDGE_END)):
             rest = get(m, EDGES, 2 * index + 1)
             if is_alive(m, rest):
-                count = _add(m, rest, frame, 1, count, generation)
+                count = _add(m, rest, frame, 1, count, generation, is_wide)
         for index in range(field(m, node, CALL_START), field(m, node, CALL_END)):
             rule, rest = get(m, CALLS, 2 * index), get(m, CALLS, 2 * index + 1)
             if rest == EMPTY:
-                count = _add(m, body_of(m, rule), frame, 0, count, generation)
+                count = _add(m, body_of(m, rule), frame, 0, count, generation, is_wide)
                 continue
             own = _own_frame(m, rule, own, generation)
             mine = get(m, OWN, 2 * rule + 1)
             body = body_of(m, rule)
-            count = _add(m, body, first_own + mine, 0, count, generation)
+            count = _add(m, body, first_own + mine, 0, count, generation, is_wide)
             known = awaiting
             awaiting = add_once(
                 m, _AWAITING, _AWAITING_SEEN, mine, rest, frame, awaiting, generation
@@ -174,7 +186,7 @@ def anything(m: Memory, state: int) -> int:
                 put(m, _NEXT, known, get(m, _OWN_FRAMES, 3 * mine + _FIRST))
                 put(m, _OWN_FRAMES, 3 * mine + _FIRST, awaiting)
                 if get(m, _OWN_FRAMES, 3 * mine + _ENDED):
-                    count = _add(m, rest, frame, 0, count, generation)
+                    count = _add(m, rest, frame, 0, count, generation, is_wide)
     _write_frames(m, own, awaiting)
     return _kept(m, count)
 
@@ -225,3 +237,19 @@ def _kept(m: Memory, count: int) -> int:
             keys[size] = node << 32 | frame
             size += 1
     return state_of_keys(m, keys[:size])
+
+
+@kernel
+def skip(m: Memory, state: int) -> int:
+    """The state of all texts that begin with what led to `state`, kept; -1: too many readings."""
+    reserve(m, _ANY_TEXT, 4 * m[STATE_COUNT])
+    found = get(m, _ANY_TEXT, state)
+    if found == 0:
+        found = _anything(m, state, 0)
+        if found < 0:
+            found = _anything(m, state, 1)
+        reserve(m, _ANY_TEXT, 4 * m[STATE_COUNT])
+        put(m, _ANY_TEXT, state, found)
+        if found > 0:
+            put(m, _ANY_TEXT, found, found)
+    return found

@@ -116,7 +116,7 @@ def some_outcomes(m: Memory, v: Memory, state: int, usable: NDArray[np.int32]) -
 
 @kernel
 def _usual(m: Memory, state: int, row: int) -> int:
-    """The state that most characters lead to; 0 if they do not."""
+    """The state that most characters lead to and stay in; 0 if they do not."""
     reserve(m, _MARKS, 8 * m[STATE_COUNT])
     known = get(m, _MARKS, 2 * state + 1)
     if known == 0:
@@ -126,9 +126,12 @@ def _usual(m: Memory, state: int, row: int) -> int:
             if votes == 0:
                 usual = there
             votes += 1 if there == usual else -1
+        stays = 256 * (row_of(m, usual) >> 1) if usual else 0
         for byte in range(0x20, 0x7F):
-            count += get(m, ROWS, 256 * row + byte) == usual
-        known = usual + 1 if count >= _MANY_BYTES else 1
+            there = get(m, ROWS, 256 * row + byte)
+            count += there == usual and get(m, ROWS, stays + byte) == usual
+        known = usual + 1 if usual and count >= _MANY_BYTES else 1
+        reserve(m, _MARKS, 8 * m[STATE_COUNT])
         put(m, _MARKS, 2 * state + 1, known)
     return known - 1
 

@@ -1,0 +1,192 @@
+"""A canvas in compiled code: its cells, a witness, and what they say of a token."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from lipogram.decoding.canvas.compiled import first, layout, search
+from lipogram.decoding.canvas.compiled.ways import spellings
+from lipogram.decoding.canvas.fronts import Front
+from lipogram.decoding.canvas.holes import Gap, Slot, Text
+from lipogram.decoding.canvas.lattice import EMPTY, Lattice
+from lipogram.grammars import State
+from lipogram.grammars.arrays import view
+from lipogram.grammars.engine.memory import COUNTERS, copy_in, new_memory
+from lipogram.grammars.lattice import ahead, row
+
+_MAX_BYTES: Final = 200 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Where another filling differs from the witness.
+
+    Tokens by cell, EMPTY for the rest of a hole; texts by the position of a gap.
+    """
+
+    tokens: tuple[tuple[int, int], ...]
+    texts: tuple[tuple[int, bytes], ...] = ()
+
+
+class Board:
+    """The cells of a lattice with its choices; positions are those of cells.
+
+    The witness's tokens are by position, EMPTY where a slot is left so.
+    """
+
+    def __init__(self, lattice: Lattice) -> None:
+        steps = self._steps = lattice.steps
+        self._lattice = lattice
+        self._spellings = spellings(steps.masker.vocabulary, steps.masker.has_specials)
+        self._m, self._v = steps.masker.automaton.memory, steps.some_reaches.memory
+        self.gap_texts: dict[int, bytes] = {}  # the witness's, by position
+        self._end = lattice.end
+        self._k, self._r = new_memory(_MAX_BYTES), new_memory(_MAX_BYTES)
+        self._k[layout.IS_MUNCHED] = int(steps.masker.has_lexemes)
+        is_plain = not steps.masker.has_lexemes and not steps.masker.has_specials
+        self._k[layout.HAS_ROW] = int(is_plain)
+        self._lay_out(steps.start()[0])
+
+    def _lay_out(self, start: State) -> None:
+        elements: list[int] = []
+        cell_of: list[int] = []
+        starts = []
+        slots = np.full((self._end + 1, layout.SLOT_WIDTH), -1, np.int32)
+        slots[:, layout.S_STATE] = 0
+        slots[0, layout.S_STATE] = start
+        for position, cell in enumerate(self._lattice.cells):
+            starts.append(len(elements))
+            own = self._elements(position)
+            elements += [*own, row.NEXT]
+            cell_of += [position] * (len(own) + 1)
+            slots[position, layout.S_KIND] = layout.TEXT
+            if isinstance(cell, Slot):
+                slots[position, layout.S_KIND] = layout.SLOT
+                slots[position, layout.S_HOLE] = cell.hole.start
+                slots[position, layout.S_STOP] = cell.hole.stop
+                slots[position, layout.S_CHOICE] = self._choice(position)
+                slots[position, layout.S_MAY_STOP] = self._lattice.may_stop(position)
+            elif isinstance(cell, Gap):
+                slots[position, layout.S_KIND] = layout.ANY_TEXT
+        starts.append(len(elements))
+        cells = np.zeros((self._end + 1, row.CELL_WIDTH), np.int32)
+        cells[:, row.C_START] = starts
+        cells[0, row.C_FRONT] = start
+        for memory in (self._k, self._r):
+            copy_in(memory, row.ELEMENTS, 0, np.array([*elements, row.END], np.int32))
+            copy_in(memory, row.CELL_OF, 0, np.array([*cell_of, self._end], np.int32))
+            memory[COUNTERS + row.ELEMENTS] = len(elements) + 1
+            copy_in(memory, row.CELLS, 0, cells.ravel())
+            for position in range(self._end - 1, -1, -1):
+                row.follow(memory, position, self._end)
+        copy_in(self._k, layout.SLOTS, 0, slots.ravel())
+
+    def _choice(self, position: int) -> int:
+        cell = self._lattice.cells[position]
+        assert isinstance(cell, Slot)
+        choices = self._lattice.choices(cell.number)
+        return layout.FREE if choices is None else choices[0]
+
+    def _elements(self, position: int) -> Sequence[int]:
+        """The bytes of a cell, or one gap."""
+        cell = self._lattice.cells[position]
+        if isinstance(cell, Text):
+            return cell.text
+        if isinstance(cell, Slot):
+            token = self._choice(position)
+            if token == EMPTY:
+                return b""
+            first, end = self._spellings.of[token : token + 2] if token >= 0 else (0, 0)
+            if end - first == 1:
+                begin, stop = self._spellings.starts[first : first + 2]
+                return self._spellings.text[begin:stop].tobytes()
+        return [row.GAP]
+
+    def chosen(self, position: int) -> None:
+        """See what a slot may take now."""
+        cell = self._lattice.cells[position]
+        assert isinstance(cell, Slot)
+        slots = view(self._k, layout.SLOTS)
+        for place in cell.hole:
+            slots[layout.SLOT_WIDTH * place + layout.S_MAY_STOP] = self._lattice.may_stop(place)
+        slots[layout.SLOT_WIDTH * position + layout.S_CHOICE] = self._choice(position)
+        row.put_text(self._k, position, np.array(list(self._elements(position)), np.int64))
+        row.follow(self._k, position, self._end)
+
+    def fill(self, most: int, loose: int) -> int:
+        """Look for a first witness; see `first.reach`."""
+        start = self._steps.start()[0]
+        m, k, v, s = self._m, self._k, self._v, self._spellings
+        reaches = self._steps.masker.vocabulary.reaches
+        with self._steps.working, self._steps.some_reaches.lock:
+            verdict: int = first.reach(m, k, v, reaches.memory, s, start, self._end, most, loose)
+            if verdict == search.ACCEPTED:
+                verdict = first.choose(m, k, v, reaches.memory, s, self._end)
+        tokens = tuple((place, self.token(place)) for place in self._lattice.position_of)
+        self._lay_out(start)
+        if verdict == search.ACCEPTED:
+            self.adopt(Way(tokens))
+            end = self.state(self._end)
+            if end is None or not self._steps.is_complete((end,)):
+                return search.UNDECIDED
+        return verdict
+
+    def decide(self, position: int, token: int) -> int:
+        """Whether a token fits a free slot; UNDECIDED where it is hard to tell."""
+        with self._steps.working, self._steps.some_reaches.lock:
+            return search.decide(
+                self._m, self._k, self._r, self._v, self._spellings, position, token, self._end
+            )
+
+    def way(self) -> Way:
+        """What has been found by `fill` or `decide`, where it fits."""
+        flat = view(self._k, layout.WAY)[: 2 * int(self._k[COUNTERS + layout.WAY])].tolist()
+        return Way(tuple(zip(flat[::2], flat[1::2], strict=True)))
+
+    def adopt(self, way: Way) -> None:
+        """Let the witness go this way."""
+        for position, text in way.texts:
+            self.gap_texts[position] = text
+            own = np.frombuffer(text, np.uint8).astype(np.int64)
+            search.put_gap(self._k, self._r, position, own, self._end)
+        flat = np.array(way.tokens, np.int64).ravel()
+        begin = 0 if way.texts else self._end
+        with self._steps.working:
+            search.adopt(self._m, self._k, self._r, self._spellings, flat, begin, self._end)
+
+    def text(self, position: int, token: int) -> bytes:
+        """What the witness has in a cell, with this token where it is a slot."""
+        cell = self._lattice.cells[position]
+        if isinstance(cell, Text):
+            return cell.text
+        if isinstance(cell, Gap):
+            return self.gap_texts[position]
+        return b"" if token == EMPTY else self._steps.masker.vocabulary.tokens[token]
+
+    def token(self, position: int) -> int:
+        """The witness's token in a slot."""
+        return self._field(position, layout.S_TOKEN)
+
+    def state(self, position: int) -> State | None:
+        """What the witness leads to at a position, None in the empty rest of a hole."""
+        return self._field(position, layout.S_STATE) or None
+
+    def _field(self, position: int, column: int) -> int:
+        return view(self._k, layout.SLOTS)[layout.SLOT_WIDTH * position + column]
+
+    def front(self, position: int) -> Front | None:
+        """What all texts before lead to, by what texts and gaps tell; None: it is hard to tell."""
+        with self._steps.working:
+            state = ahead.front(self._m, self._k, position)
+        if state == ahead.ANYWHERE:
+            return None
+        return () if state == ahead.NOWHERE else (state,)
+
+    def can_end(self, state: State, position: int) -> bool:
+        """Whether a state can be completed, by what texts and gaps tell."""
+        with self._steps.working:
+            return ahead.can_end(self._m, self._k, state, position)

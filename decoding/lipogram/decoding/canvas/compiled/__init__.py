@@ -1,0 +1,1 @@
+"""What canvases run in compiled code."""

@@ -1,0 +1,66 @@
+"""What a canvas's memory holds, next to the row of its cells: slots, the witness, searches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from lipogram.grammars import lattice
+from lipogram.grammars.engine import memory
+from lipogram.grammars.engine.memory import COUNTERS, Memory, get, put
+from lipogram.grammars.lattice.ahead import can_end
+
+Compiled = TypeVar("Compiled", bound=Callable[..., Any])
+
+
+def kernel(function: Compiled) -> Compiled:
+    """As the engine's; what is cached contains what `lattice` compiles, too."""
+    dispatcher: Any = memory.kernel(function)
+    index = dispatcher._cache._cache_file
+    index._source_stamp += (memory._stamp(Path(lattice.__file__).parent),)
+    return dispatcher  # type: ignore[no-any-return]
+
+
+SLOTS: Final = 24  # [P, 8] by position: the cell behind it, and the witness there
+SLOT_WIDTH: Final = 8
+# S_HOLE and S_STOP are the hole's, S_TEXT is of a gap.
+S_KIND, S_CHOICE, S_HOLE, S_STOP, S_MAY_STOP, S_TOKEN, S_STATE, S_TEXT = range(8)
+TEXT, SLOT, ANY_TEXT = range(3)  # S_KIND
+EMPTY: Final = -1  # instead of a token: the slot and the rest of its hole stay empty
+FREE: Final = -2  # S_CHOICE: any token
+
+NODES: Final = 25  # [., 4] of ways: position, state, node before, token in the slot before
+N_POSITION, N_STATE, N_BEFORE, N_TOKEN = range(4)
+NOT_A_SLOT: Final = -3  # N_TOKEN
+OPTIONS: Final = 26  # nodes
+DEPTHS: Final = 27  # [., 4] of a search: node; next option, 0 for the witness's; first; end
+WAY: Final = 28  # [., 2] cell, token: what was found
+KNOWN_ENDS: Final = 30  # table (state, size of a trie): where in ENDS_POOL its ends are
+ENDS_POOL: Final = 32  # [., 2] state, token
+MET: Final = 35  # table (state, search, what is met there)
+KINDS: Final = 37  # table (two halves of what a state is like, search): how many there are
+PATH: Final = 39  # tokens
+LAYERS: Final = 42  # nodes, from which one more token may lead on
+LEFT: Final = 43  # by position: what fillings of the cells before lead to, of `first`
+SEEN: Final = 40  # table (position, state, search)
+CALLS: Final = COUNTERS + 3
+FINDS: Final = COUNTERS + 5
+HAS_ROW: Final = COUNTERS + 6  # whether a row of the witness tells what can come
+IS_MUNCHED: Final = COUNTERS + 4  # whether gaps rule nothing out
+
+
+@kernel
+def slot_field(k: Memory, position: int, column: int) -> int:
+    return get(k, SLOTS, SLOT_WIDTH * position + column)
+
+
+@kernel
+def set_slot_field(k: Memory, position: int, column: int, value: int) -> None:
+    put(k, SLOTS, SLOT_WIDTH * position + column, value)
+
+
+@kernel
+def is_possible(m: Memory, k: Memory, state: int, position: int) -> bool:
+    """Whether a state can be completed, as far as texts and gaps tell."""
+    return k[IS_MUNCHED] != 0 or can_end(m, k, state, position)

@@ -86,3 +86,10 @@ def test_most_rows_of_a_real_model_are_not_needed() -> None:
     assert lazy.text == whole.text
     assert lazy.finish.usage.model_calls < 0.8 * len(lazy.text) < whole.finish.usage.model_calls
     model.close()
+
+
+def test_ties_and_extremes_are_left_to_the_whole_law() -> None:
+    both = np.array([True, True])
+    tied = np.array([0.4, np.nextafter(0.4, 1)])
+    assert certain(tied, 0.0, both, 0.0, 0.5) is None
+    assert certain(np.array([0.05, 0.03]), 0.9, both, 1e-3, 0.5) is None

@@ -5,12 +5,14 @@ the laws without drafts are right is tested by enumeration in `test_byte_laws` a
 `test_ensemble_laws`, and for some of them with drafts here.
 """
 
+import asyncio
 import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 
+import numpy as np
 import pytest
 
 from laws.generator import cases
@@ -39,9 +41,13 @@ from lipogram.decoding import (
     Sampling,
     SmallModel,
 )
+from lipogram.decoding.bytes.course import BYTES
 from lipogram.decoding.bytes.heads import STOP
+from lipogram.decoding.course import Free
 from lipogram.decoding.fill_in_middle import Prompt
 from lipogram.decoding.models.base import Logits, Query
+from lipogram.decoding.models.table import TableModel
+from lipogram.decoding.vocabulary import Vocabulary
 from lipogram.grammars import compile, regex
 
 SAMPLINGS = [
@@ -235,3 +241,32 @@ def test_members_are_asked_ahead_together() -> None:
     assert ahead.text == plain.text
     assert min(calls) > 4
     assert [each.calls - before for each, before in zip(models, calls, strict=True)] == [2, 2]
+
+
+@pytest.mark.parametrize("temperature", [0, 1])
+def test_a_guess_behind_which_no_token_fits_is_only_a_wrong_guess(temperature: float) -> None:
+    """After C the rule wants a letter that no token has: the row there is of no use to anybody."""
+    tokens = Vocabulary.from_tokens([b"A", b"B", b"C", b""], (3,))
+    flat = TableModel(tokens, lambda prefix: np.zeros(4), name="flat", context_tokens=99)
+    masker = Masker(compile(regex.parse("A(B|C[xy])")), tokens)
+    job = Job((), masker, Sampling(temperature=temperature, seed=1), 8, byte_mode="full",
+              text=b"B", prediction=b"ACx")  # fmt: skip
+    drafted = replace(job, drafters=Chain(Ngrams(tokens), pace=Eager()))
+    assert run(Autoregressive(flat), drafted).text == run(Autoregressive(flat), job).text == b"AB"
+
+
+def test_a_byte_that_the_drafter_cannot_spell_is_forgotten() -> None:
+    small = SmallModel(stranger().model, model(1).model.vocabulary)
+    guesses = small.open(Job((), byte_mode="full", text=b"A"), b"A")
+    free = Free(BYTES, False)
+
+    async def propose(tokens: bytes, draft: bytes) -> list[Guess]:
+        return await guesses.propose(Place(bytearray(tokens), tuple(draft), free, 0.5), 3)
+
+    async def all_of_them() -> None:
+        for tokens, draft in ((b"A", b""), (b"A", b"A"), (b"A", b"AB"), (b"AA", b"\x07")):
+            last = await propose(tokens, draft)
+        assert last == []
+        assert await propose(b"AAB", b"")
+
+    asyncio.run(all_of_them())

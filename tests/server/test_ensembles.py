@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from lipogram.decoding.bytes.mixing import Mixing
 from lipogram.decoding.errors import InvalidEnsemble
 from lipogram.decoding.events import Event
 from lipogram.decoding.job import Job
@@ -197,6 +198,7 @@ def test_metrics_count_by_member(post: Post) -> None:
         ({"members": ["other", "plain"]}, "model", "restless"),
         ({**BOTH, "rule": "median"}, "ensemble.rule", "linear"),
         ({**BOTH, "weights": [1]}, "ensemble", "each of 2"),
+        ({**BOTH, "weights": []}, "ensemble.weights", "1"),
         ({**BOTH, "weights": [1, -1]}, "ensemble", "at least 0"),
         ({**BOTH, "weights": [0, 0]}, "ensemble", "above 0"),
         ({**BOTH, "weights": ["1", "1"]}, "ensemble.weights[0]", "number"),
@@ -310,6 +312,16 @@ def test_the_settings_file_has_ensembles(tmp_path: Path) -> None:
 def test_ensembles_that_cannot_be_served(ensemble: EnsembleSettings, told: str) -> None:
     with pytest.raises(InvalidEnsemble, match=told):
         Registry([*models(), masks(), Far()], ensembles=[ensemble])
+
+
+def test_what_drafts_come_to_is_kept_for_the_next_request() -> None:
+    registry = Registry([restless(), restless("other")])
+    members = ("restless", "other")
+    first, again = (registry.together(name, members, Mixing()) for name in ("a", "b"))
+    assert (first.name, again.name) == ("a", "b")
+    assert first.drafting is again.drafting is not None
+    heavier = Mixing(weights=(2.0, 1.0))
+    assert registry.together("a", members, heavier).drafting is not first.drafting
 
 
 def test_no_ensemble_of_ensembles() -> None:

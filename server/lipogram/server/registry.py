@@ -27,6 +27,8 @@ from lipogram.server.errors import InvalidRequest, ModelNotFound
 from lipogram.server.prompts import ChatTemplate, ScriptTemplate, TurnTemplate
 from lipogram.server.settings import EnsembleSettings
 
+_KEPT_ENSEMBLES = 64
+
 
 @runtime_checkable
 class Decoder(Protocol):
@@ -86,6 +88,7 @@ class Registry:
         first = self._served[0]
         self._served += [replace(first, name=alias) for alias in aliases]
         self._by_name = {entry.name: entry for entry in self._served}
+        self._ensembles: dict[tuple[tuple[str, ...], Mixing], Served] = {}
         for served in self._served:
             if served.drafting is not None:
                 served.drafting.chain()
@@ -141,7 +144,18 @@ class Registry:
         return self._by_name[name]
 
     def together(self, name: str, members: Sequence[str], mixing: Mixing) -> Served:
-        """An ensemble of served models; raises InvalidEnsemble."""
+        """An ensemble of served models; raises InvalidEnsemble.
+
+        The last ones are kept, so that what was learnt of their drafts is.
+        """
+        key = tuple(members), mixing
+        made = self._ensembles.pop(key, None) or self._together(members, mixing)
+        self._ensembles[key] = made
+        if len(self._ensembles) > _KEPT_ENSEMBLES:
+            del self._ensembles[next(iter(self._ensembles))]
+        return replace(made, name=name)
+
+    def _together(self, members: Sequence[str], mixing: Mixing) -> Served:
         unknown = [member for member in members if member not in self._by_name]
         if unknown:
             names = ", ".join(self._by_name)
@@ -153,7 +167,7 @@ class Registry:
         first, drafting = found[0], None
         if first.drafting is not None:
             drafting = Drafting(decoder.models[0], first.drafting.default, self._drafter)
-        return replace(first, name=name, decoder=decoder, drafting=drafting, members=tuple(found))
+        return replace(first, decoder=decoder, drafting=drafting, members=tuple(found))
 
 
 def _scoring(member: Served) -> CausalModel:

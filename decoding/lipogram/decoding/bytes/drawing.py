@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from lipogram.decoding.sampling import Allowed
 
+_ROUNDING = 1e-12  # of shares: of what differs by less, rounding decides
+
 
 def certain(
     known: NDArray[np.float64], unknown: float, allowed: Allowed, temperature: float, chance: float
@@ -23,11 +25,12 @@ def certain(
         return None
     if temperature == 0:
         second = np.delete(shares, best).max(initial=0.0)
-        return int(ids[best]) if shares[best] > second + unknown else None
+        return int(ids[best]) if shares[best] * (1 - _ROUNDING) > second + unknown else None
     scale = shares[best]
 
     def heated(values: NDArray[np.float64] | float) -> NDArray[np.float64]:
-        powers: NDArray[np.float64] = (np.asarray(values) / scale) ** (1 / temperature)
+        with np.errstate(over="ignore"):
+            powers: NDArray[np.float64] = (np.asarray(values) / scale) ** (1 / temperature)
         return powers
 
     def with_unknown(some: NDArray[np.float64]) -> float:

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from lipogram.decoding.bytes.heads import Cover, Head, Law, Tokens
 from lipogram.decoding.bytes.leaves import Leaves, Weights, log_sum
 from lipogram.decoding.bytes.weighing import leaves_of, weighed
-from lipogram.decoding.errors import Unspellable
+from lipogram.decoding.errors import BackendFailed, Unspellable
 from lipogram.decoding.models.base import Logits, Query
 
 if TYPE_CHECKING:
@@ -302,12 +302,20 @@ class ByteState:
             asked.append((first, Query(self.fixed + self.trunk + first, path[len(first) :])))
         return asked
 
-    def take_rows(self, first: Tokens, query: Query, scores: Logits) -> None:
-        """Keep the rows that a query was answered with."""
+    def take_rows(self, first: Tokens, query: Query, scores: Logits, is_ahead: bool) -> None:
+        """Keep the rows that a query was answered with; ahead, up to one that cannot be used.
+
+        Behind a wrong guess the rule may allow nothing. Whoever needs such a row asks again.
+        """
         for count, row in enumerate(scores):
             path = first + query.draft[:count]
             window = self.trunk[self.window :] + path
-            self.rows[path] = self.model.log_row(row, window, self._written_by(path))
+            try:
+                self.rows[path] = self.model.log_row(row, window, self._written_by(path))
+            except BackendFailed:
+                if is_ahead:
+                    return
+                raise
 
     def _written_by(self, path: Tokens) -> bytes | None:
         """What of the text after the prompt comes before the path's end; None: it is in the prompt.
@@ -345,10 +353,12 @@ async def look_ahead(states: Iterable[ByteState], text: bytes, asks: Sequence[bo
         for last, is_asked in zip(state.along(text), asks, strict=False):
             paths += last.wanted() if is_asked else []
         asked.append((last, paths))
-    await _score(asked)
+    await _score(asked, is_ahead=True)
 
 
-async def _score(asked: Sequence[tuple[ByteState, Sequence[Tokens]]]) -> None:
+async def _score(
+    asked: Sequence[tuple[ByteState, Sequence[Tokens]]], *, is_ahead: bool = False
+) -> None:
     """Get the rows of paths, and of all on the way to them: a call for each model."""
     queries: dict[int, list[tuple[ByteState, Tokens, Query]]] = {}
     for state, paths in asked:
@@ -364,7 +374,7 @@ async def _score(asked: Sequence[tuple[ByteState, Sequence[Tokens]]]) -> None:
             each.model_passes += 1
         for (state, first, query), scores in zip(group, answers, strict=True):
             state.model.model_calls += 1 + len(query.draft)
-            state.take_rows(first, query, scores)
+            state.take_rows(first, query, scores, is_ahead)
 
 
 def _common(paths: Sequence[Tokens]) -> int:

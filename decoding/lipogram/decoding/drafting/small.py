@@ -109,8 +109,10 @@ class _ByBytes:
         pairs = zip(text, self._text, strict=False)
         shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
         del self._states[shared + 1 :]
+        self._text = text[:shared]
         for byte in text[shared:]:
             self._states.append(self._states[-1].advance(byte))
+            self._text += bytes([byte])
         written = len(place.tokens) - self._read
         del self._states[:written]
         self._read, self._text = len(place.tokens), text[written:]

@@ -161,7 +161,7 @@ class EnsembleOptions(Request):
 
     members: Annotated[list[str], Field(fail_fast=True, min_length=2, max_length=MAX_MEMBERS)]
     rule: MixingRule | None = None
-    weights: Annotated[list[float], Field(max_length=MAX_MEMBERS)] | None = None
+    weights: Annotated[list[float], Field(min_length=1, max_length=MAX_MEMBERS)] | None = None
     strength: float | None = None
 
 

@@ -125,3 +125,17 @@ def test_what_was_read_before_is_counted(counted: tuple[Runs, str]) -> None:
     assert timings[1]["cache_n"] + timings[1]["prompt_n"] == sum(
         timings[0][name] for name in ("cache_n", "prompt_n")
     )
+
+
+def test_no_more_is_read_around_a_cursor_than_is_of_use(counted: tuple[Runs, str]) -> None:
+    _, address = counted
+    body = {"input_prefix": PREFIX * 3, "input_suffix": SUFFIX, "n_predict": 4}
+    reply = httpx.post(f"{address}/infill", json=body, timeout=60).json()
+    assert reply["truncated"] is True
+    assert 800 < reply["tokens_evaluated"] <= 1024
+    model = load(infilling_tokens=1500)
+    assert isinstance(model, EmbeddedCausal)
+    assert model.infilling_tokens == 1500
+    with serving([model], Settings(compile_workers=1), until="/health") as wider:
+        reply = httpx.post(f"{wider}/infill", json=body, timeout=60).json()
+    assert 1300 < reply["tokens_evaluated"] <= 1500

@@ -10,6 +10,8 @@ from lipogram.decoding.train import export, vocabularies
 from lipogram.decoding.train.architecture import Shape, Transformer
 from lipogram.decoding.train.recipes import RECIPES
 
+_INFILLING_TOKENS = 1024  # of the rows of training: more around a cursor was found to be no help
+
 
 def package(name: str, folder: Path) -> None:
     """Exports the checkpoint in `folder` beside it; numbers and card follow with `evaluate`."""
@@ -44,5 +46,6 @@ def configuration(name: str, shape: Shape) -> dict[str, Any]:
         "prefix_id": vocabularies.FIM_PREFIX,
         "suffix_id": vocabularies.FIM_SUFFIX,
         "middle_id": vocabularies.FIM_MIDDLE,
+        "context_tokens": min(shape.context_tokens, _INFILLING_TOKENS),
     }
     return common | ({"infilling": infilling} if shape.causal else {})

@@ -137,10 +137,12 @@ def fitted(document: Document, options: CursorOptions, served: Served, max_token
 
     Three quarters are for the prefix and one for the suffix, unless the other needs less; other
     files have what is left, the last ones first. A prefix loses its beginning in steps of an eighth
-    of the room, so that while somebody types the prompt goes on beginning alike.
+    of the room, so that while somebody types the prompt goes on beginning alike. There is no more
+    room than the model says is worth reading.
     """
-    vocabulary = served.model.vocabulary
-    room = max(served.model.context_tokens - max_tokens - _MARGIN_TOKENS, 0)
+    vocabulary, window = served.model.vocabulary, served.model.context_tokens
+    most = getattr(served.model, "infilling_tokens", window)
+    room = max(min(window - max_tokens, most) - _MARGIN_TOKENS, 0)
     prefix, suffix = document.prefix, document.suffix or ""
     before = _tokens(prefix[-_BYTES_PER_TOKEN * room :] if room else "", vocabulary)
     after = _tokens(suffix[: _BYTES_PER_TOKEN * room], vocabulary)

@@ -33,6 +33,13 @@ class EmbeddedCausal(CachedCausal):
         super().__init__(graph, vocabulary, facts, cache_bytes=cache_bytes)
 
     @property
+    def infilling_tokens(self) -> int:
+        """How many tokens around a cursor are worth reading."""
+        infilling = self.configuration.infilling
+        most = None if infilling is None else infilling.context_tokens
+        return self.context_tokens if most is None else min(most, self.context_tokens)
+
+    @property
     def draft_heads(self) -> Path | None:
         """The file of the draft heads that were trained for the model; None: there is none."""
         return self._draft_heads if self._draft_heads.is_file() else None

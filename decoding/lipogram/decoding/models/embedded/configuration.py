@@ -27,12 +27,14 @@ class UnreadableExport(DecodingError):
 class Infilling:
     """Ids of the sentinels; both orders are understood, prefix-suffix-middle and suffix first.
 
-    Suffix first is written `prefix_id suffix_id <suffix> middle_id <prefix>`.
+    Suffix first is written `prefix_id suffix_id <suffix> middle_id <prefix>`. More tokens around a
+    cursor than `context_tokens` are of no use to the model; None: all are.
     """
 
     prefix_id: int
     suffix_id: int
     middle_id: int
+    context_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,17 +26,22 @@ def load(
     name: str | None = None,
     threads: int = 1,
     cache_bytes: int = 256 << 20,
+    infilling_tokens: int | None = None,
 ) -> EmbeddedCausal | EmbeddedMasked:
     """Open a shipped model, or a folder with an ONNX export in the layout of Optimum.
 
     `name` replaces the model's own. `threads` are those of one run; `cache_bytes` bound the kept
-    keys and values. Reads the whole file: some tenths of a second for a shipped model. Raises
-    UnreadableExport.
+    keys and values. `infilling_tokens` replaces how many tokens around a cursor the model's own
+    configuration says are worth reading. Reads the whole file: some tenths of a second for a
+    shipped model. Raises UnreadableExport.
     """
     folder = folder_of(name_or_folder)
     configuration = Configuration.read(folder)
     if name is not None:
         configuration = replace(configuration, name=name)
+    if infilling_tokens is not None and configuration.infilling is not None:
+        infilling = replace(configuration.infilling, context_tokens=infilling_tokens)
+        configuration = replace(configuration, infilling=infilling)
     if configuration.kind == "masked":
         return EmbeddedMasked(folder, configuration, threads=threads)
     return EmbeddedCausal(folder, configuration, threads=threads, cache_bytes=cache_bytes)

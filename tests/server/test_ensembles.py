@@ -109,13 +109,13 @@ def test_a_request_makes_the_same_ensemble(post: Post) -> None:
 def test_streams_join_to_the_same_text(post: Post) -> None:
     response = post(
         "/v1/completions", model="pair", prompt="hello", seed=1, max_tokens=12, logprobs=2,
-        stream=True, stream_options={"include_usage": True},
+        draft=False, stream=True, stream_options={"include_usage": True},
     )  # fmt: skip
     lines = [line.removeprefix("data: ") for line in response.text.split("\n\n") if line]
     assert lines[-1] == "[DONE]"
     pieces = [json.loads(line) for line in lines[:-1]]
     text = "".join(choice["text"] for piece in pieces for choice in piece["choices"])
-    whole = ask(post, logprobs=2)
+    whole = ask(post, logprobs=2, draft=False)
     assert text == whole["choices"][0]["text"]
     assert pieces[-1]["usage"] == whole["usage"]
     scores = whole["choices"][0]["logprobs"]

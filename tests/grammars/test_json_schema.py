@@ -227,6 +227,7 @@ def test_items_are_told_apart_by_what_is_within(key_order):
     )
     for array in ([["foo"], ["bar"], ["baz"]], [[[1], "foo"], [[True], "foo"]], [[], [[]], [{}]],
                   [{"foo": {"bar": True}}, {"foo": {"bar": False}}],
+                  [{"foo": {"bar": {"baz": True}}}, {"foo": {"bar": {"baz": 1e5}}}],
                   [{"a": False}, {"a": 0}, {}, {"a": 1, "b": 2}]):  # fmt: skip
         assert free.accepts(json.dumps(array).encode())
     assert pairs.accepts(b'[{"a": 1, "b": 2}, {"a": 2, "b": 2}]')
@@ -330,6 +331,32 @@ def test_keys_come_in_the_order_of_the_schema():
     automaton = automaton_of(schema)
     assert automaton.accepts(b'{"b":1,"a":1,"x":1,"other":1}')
     assert not automaton.accepts(b'{"x":1,"b":1}')
+
+
+# Schemas, and whether keys come in any order: where no schema lists two names.
+ORDERS = [
+    ({"required": ["a", "b"]}, True),
+    ({"dependentRequired": {"c": ["a", "b"]}, "required": ["c"]}, True),
+    ({"allOf": [{"properties": {"a": {}}, "required": ["a"]}, {"properties": {"b": {}}}],
+      "minProperties": 2}, True),
+    ({"$ref": "#/$defs/a", "properties": {"b": {}}, "unevaluatedProperties": False,
+      "$defs": {"a": {"properties": {"a": {}}}}}, True),
+    ({"dependentSchemas": {"c": {"properties": {"a": {}, "b": {}, "c": {}}}}}, False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("schema", "in_any_order"), ORDERS, ids=str)
+def test_keys_that_no_schema_lists_together_come_in_any_order(schema, in_any_order):
+    judge, automaton = jsonschema.Draft202012Validator(schema), automaton_of(schema)
+    rejected = 0
+    for count in range(5):
+        for names in itertools.permutations("abcd", count):
+            value = dict.fromkeys(names, 1)
+            accepted = automaton.accepts(json.dumps(value).encode())
+            if in_any_order or names == tuple(sorted(names)):
+                assert accepted == judge.is_valid(value), value
+            rejected += judge.is_valid(value) and not accepted
+    assert (rejected == 0) == in_any_order
 
 
 def test_digits_are_capped_and_the_report_says_so():
@@ -490,6 +517,13 @@ def test_formats_may_be_annotations_and_whole_numbers_have_a_point():
     assert dotted.accepts(b"-3.00")
     assert not dotted.accepts(b"1.000")
     assert not dotted.accepts(b"1.5")
+    free = json_schema.DigitLimits(zeros=None)
+    power = automaton_of({"type": "integer", "multipleOf": 0.5}, digits=free)
+    for text in ("1e308", "-9E+307", "2e0", "1e+05"):
+        assert power.accepts(text.encode())
+        assert float(text).is_integer()
+    assert not any(map(power.accepts, (b"2e308", b"1e309", b"0e1", b"1e-1", b"12e3")))
+    assert not automaton_of({"type": "integer", "minimum": 0}, digits=free).accepts(b"1e3")
 
 
 def test_a_supplied_metaschema_says_which_vocabularies_count():

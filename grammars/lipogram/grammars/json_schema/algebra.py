@@ -260,6 +260,7 @@ def _meet_objects(
         left.witnesses + right.witnesses,
         left.seen_names | right.seen_names,
         left.seen_regions | right.seen_regions,
+        left.ordered or right.ordered,
     )
 
 

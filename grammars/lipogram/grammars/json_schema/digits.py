@@ -35,6 +35,23 @@ _EXPONENT = ir.choice(
     ir.sequence(ir.one_of("01"), DIGIT, DIGIT),
     ir.sequence(ir.Literal(b"2"), ir.one_of("01234567"), DIGIT),
 )
+# Integers of one digit and zeros, as far as binary floating point goes.
+_ROUND = ir.sequence(
+    ir.optional(MINUS),
+    ir.choice(
+        ir.sequence(
+            FIRST_DIGIT, ir.one_of("eE"), ir.optional(ir.Literal(b"+")),
+            ir.choice(
+                ir.Repeat(DIGIT, 1, 2),
+                ir.sequence(ir.one_of("012"), DIGIT, DIGIT),
+                ir.sequence(ir.Literal(b"30"), ir.one_of("01234567")),
+            ),
+        ),
+        ir.sequence(
+            ir.Literal(b"1"), ir.one_of("eE"), ir.optional(ir.Literal(b"+")), ir.Literal(b"308")
+        ),
+    ),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +61,8 @@ class DigitLimits:
     `significant` limits numbers with a fraction where not every number will do, so that reading
     them as binary floating point can never move them across a bound. `zeros` is how many may
     follow the point of a whole number where no other number may have one: none, for many readers
-    take 1.0 for no integer, whatever JSON Schema says.
+    take 1.0 for no integer, whatever JSON Schema says; with any number of them, one digit may have
+    an exponent instead where every integer is a member.
     """
 
     integer: int | None = 20
@@ -102,6 +120,8 @@ class NumberWriter:
         if zeros != 0 and whole != ir.NOTHING:
             dotted = ir.sequence(POINT, ir.Repeat(ir.Literal(b"0"), 1, zeros))
             whole = ir.sequence(whole, ir.optional(dotted))
+        if zeros is None and any(map(_is_every_integer, numbers.ranges)):
+            whole = ir.choice(whole, _ROUND)
         return union([whole, *fractions])
 
     def _every(self) -> ir.Expression:
@@ -207,6 +227,10 @@ class NumberWriter:
                 text = ir.Literal(spelled(value).encode())
                 facts.append(ir.Complement(ir.sequence(text, ir.Repeat(ir.Literal(b"0")))))
         return ir.Intersection(tuple(facts))
+
+
+def _is_every_integer(part: NumberRange) -> bool:
+    return part.integral and part.multiple <= 1 and replace(part, multiple=Fraction(0)).is_every
 
 
 @lru_cache(maxsize=512)

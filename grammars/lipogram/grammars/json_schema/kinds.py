@@ -24,7 +24,7 @@ from lipogram.grammars.json_schema.text import CANONICAL
 if TYPE_CHECKING:
     from lipogram.grammars.json_schema.writer import Writer
 
-_LEVELS = 2  # of values within values that are looked at: each doubles the kinds
+_LEVELS = 3  # of values within values that are looked at: each doubles the kinds
 _SCALARS = "everywhere: where no two items may be equal, strings and numbers differ in a checksum"
 _ARRAYS = "everywhere: where no two items may be equal, arrays differ in the kind of the first item"
 _OBJECTS = (
@@ -69,12 +69,8 @@ class KindWriter:
         What is narrowed for that is noted.
         """
         within = classes if _is_all_arrays_or_objects(shape) else FEW_CLASSES
-        scalars = replace(shape, arrays=(), objects=())
-        if shape.strings.members is None:
-            scalars = replace(scalars, strings=NO_TEXTS)
-        if shape.numbers.ranges:
-            scalars = replace(scalars, numbers=NO_NUMBERS)
-        kinds = [self._writer.shape(v) for v in listed(scalars) or [] if not self.is_among(used, v)]
+        known = listed(_known_scalars(shape)) or []
+        kinds = [self._writer.shape(v) for v in known if not self.is_among(used, v)]
         kinds += self._arrays(shape.arrays, levels, within)
         kinds += self._objects(shape.objects, levels, within)
         if shape.strings.members is None:
@@ -89,6 +85,16 @@ class KindWriter:
             kinds += self._numbers(shape.numbers, used, classes)
         return kinds
 
+    def _types(self, shape: Shape) -> list[ir.Expression]:
+        """Values of the shape by no more than their types, but for those that are known."""
+        rest = [Shape(arrays=shape.arrays), Shape(objects=shape.objects)]
+        if shape.strings.members is None:
+            rest.append(Shape(strings=shape.strings))
+        if shape.numbers.ranges:
+            rest.append(Shape(numbers=shape.numbers))
+        written = map(self._writer.shape, (listed(_known_scalars(shape)) or []) + rest)
+        return [kind for kind in written if kind != ir.NOTHING]
+
     def is_among(self, values: tuple[Shape, ...], value: Shape) -> bool:
         """Whether a value may be equal to one of these."""
         has_nothing = self._writer.schemas.has_nothing
@@ -100,7 +106,7 @@ class KindWriter:
             return []
         key = id(shape), levels, classes
         if key not in self._known:
-            kinds = self.kinds(shape, (), levels - 1, classes)
+            kinds = self.kinds(shape, (), levels - 1, classes) if levels > 1 else self._types(shape)
             rules = [self._writer.scalar(kind) for kind in kinds] if len(kinds) > 1 else []
             self._known[key] = shape, rules
         return self._known[key][1]
@@ -205,6 +211,16 @@ def _takes_rules(expression: ir.Expression) -> bool:
 def _has_scalars(shape: Shape) -> bool:
     return bool(
         shape.null or shape.booleans or shape.numbers != NO_NUMBERS or shape.strings != NO_TEXTS
+    )
+
+
+def _known_scalars(shape: Shape) -> Shape:
+    """The scalars of the shape, but for strings or numbers that are not listed."""
+    return Shape(
+        shape.null,
+        shape.booleans,
+        NO_NUMBERS if shape.numbers.ranges else shape.numbers,
+        NO_TEXTS if shape.strings.members is None else shape.strings,
     )
 
 

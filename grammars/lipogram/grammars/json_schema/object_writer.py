@@ -56,7 +56,7 @@ class ObjectWriter:
         self._writer = writer
         self._any_order = any_order
         self._variants = 0
-        self._members: dict[tuple[str, Node], ir.Expression] = {}
+        self._members: dict[tuple[str, Node, bool], ir.Expression] = {}
         self._keys: dict[tuple[Region, tuple[str, ...], int | None], ir.Expression] = {}
 
     def write(self, cube: ObjectCube) -> ir.Expression:
@@ -78,7 +78,7 @@ class ObjectWriter:
         if not isinstance(run, ir.Members):
             return None
         index = [own for own, node in cube.named.items() if node != NEVER].index(name)
-        member = self._written(name, value)
+        member = self._written(name, value, run.any_order)
         run = replace(run, items=(*run.items[:index], member, *run.items[index + 1 :]))
         gap = self._writer.layout.inside
         return ir.Sequence((_OPEN, gap, run, gap, _CLOSE))
@@ -195,28 +195,32 @@ class ObjectWriter:
         self, cube: ObjectCube, others: ir.Expression, least: int, most: int | None
     ) -> ir.Members:
         names = [name for name, value in cube.named.items() if value != NEVER]
+        any_order = self._any_order
+        if names and not cube.ordered:
+            any_order |= len(names) > 1 or others != ir.NOTHING
         return ir.Members(
-            tuple([self._member(name, cube.named[name]) for name in names]),
+            tuple([self._member(name, cube.named[name], any_order) for name in names]),
             frozenset([index for index, name in enumerate(names) if name in cube.required]),
             others,
             self._writer.layout.comma,
             least,
             most,
-            self._any_order,
+            any_order,
         )
 
-    def _member(self, name: str, value: Node) -> ir.Expression:
+    def _member(self, name: str, value: Node, any_order: bool) -> ir.Expression:
         """A named property; in any order by a rule, so that what follows it makes no difference."""
-        member = self._members.get((name, value))
+        member = self._members.get((name, value, any_order))
         if member is None:
-            member = self._members[name, value] = self._written(name, self._writer.value(value))
+            member = self._written(name, self._writer.value(value), any_order)
+            self._members[name, value, any_order] = member
         return member
 
-    def _written(self, name: str, value: ir.Expression) -> ir.Expression:
+    def _written(self, name: str, value: ir.Expression, any_order: bool) -> ir.Expression:
         layout = self._writer.layout
         parts = self._writer.spelling.name(name, layout.colon)
         member = ir.Sequence((*parts, *layout.after_colon, value))
-        return self._writer.add("member", member) if self._any_order else member
+        return self._writer.add("member", member) if any_order else member
 
     def _others(
         self,

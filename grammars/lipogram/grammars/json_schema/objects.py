@@ -91,17 +91,22 @@ def _property_cube(
             if keys.holds(name):
                 values[name] = both(values[name], node(True, pattern_schema))
     rest = node(True, others) if others else ANYTHING
+    ordered = len(named) > 1
     if not told and not patterns:
-        return ObjectCube(values, ((EVERY_KEY, rest),) if rest else PLAIN_OTHERS)
+        return ObjectCube(values, ((EVERY_KEY, rest),) if rest else PLAIN_OTHERS, ordered=ordered)
     none = frozenset((False, keys) for keys in patterns)
     regions = [(region, rest if region == none else _all_of(region, patterns)) for region in parts]
     seen: set[Region] = {frozenset({(True, keys)}) for keys in patterns}
     if others:
         seen.add(none)
     if not told:
-        return ObjectCube(values, tuple(regions))
+        return ObjectCube(values, tuple(regions), ordered=ordered)
     return ObjectCube(
-        values, tuple(regions), seen_names=frozenset(named), seen_regions=frozenset(seen)
+        values,
+        tuple(regions),
+        seen_names=frozenset(named),
+        seen_regions=frozenset(seen),
+        ordered=ordered,
     )
 
 
@@ -206,8 +211,10 @@ def _depending(schemas: Schemas, place: Place, sign: bool, keyword: str) -> Shap
             else:
                 asked = meet(present, Shape(objects=tuple(map(_without, names))))
         elif isinstance(dependency, dict | bool) and keyword != "dependentRequired":
-            schema = schemas.document.child(place, keyword, name)
-            asked = meet(present, schemas.at(sign, schema))
+            shape = schemas.at(sign, schemas.document.child(place, keyword, name))
+            # A name that the schema lists has its place there.
+            listed = any(name in cube.named for cube in shape.objects)
+            asked = meet(shape, present) if listed else meet(present, shape)
         else:
             raise place.error("what fits each property", keyword)
         shapes.append(join((absent, asked)) if sign else asked)

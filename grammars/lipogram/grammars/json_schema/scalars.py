@@ -167,7 +167,7 @@ def _exact_array(items: tuple[Place, ...]) -> ArrayCube:
 
 def _exact_object(members: dict[str, Place]) -> ObjectCube:
     named = {name: node(True, member) for name, member in members.items()}
-    return ObjectCube(named, ((EVERY_KEY, NEVER),), dict.fromkeys(named))
+    return ObjectCube(named, ((EVERY_KEY, NEVER),), dict.fromkeys(named), ordered=True)
 
 
 def _other_arrays(items: tuple[Place, ...]) -> Shape:

@@ -131,8 +131,9 @@ PLAIN_OTHERS: tuple[tuple[Region, Node], ...] = ((EVERY_KEY, ANYTHING),)
 class ObjectCube:
     """Objects by name.
 
-    `named` is in the order of generation. `others` partitions all other names. Each witness asks
-    for at least one property that is not named, in its region, whose value satisfies the node.
+    `named` is in the order of generation, which matters if `ordered`: where a schema lists several
+    names. `others` partitions all other names. Each witness asks for at least one property that is
+    not named, in its region, whose value satisfies the node.
     """
 
     named: dict[str, Node] = field(default_factory=dict)
@@ -143,6 +144,7 @@ class ObjectCube:
     witnesses: tuple[tuple[Region, Node], ...] = ()
     seen_names: frozenset[str] = frozenset()
     seen_regions: frozenset[Region] = frozenset()
+    ordered: bool = False
 
     def at(self, name: str) -> Node:
         """What the value of the property has to satisfy."""

@@ -3,8 +3,11 @@
 import calendar
 import datetime
 import ipaddress
+import json
 import random
 import re
+import shutil
+import subprocess
 import uuid
 
 import idna
@@ -104,6 +107,89 @@ def test_international_host_names_are_those_of_idna():
         idna.encode(_hostile_walk(automaton, chooser, length))
 
 
+def _is_a_label(text):
+    try:
+        return idna.encode(idna.decode(text)).decode() == text
+    except idna.IDNAError:
+        return False
+
+
+def test_labels_in_punycode_are_those_of_idna():
+    automaton = automaton_of("hostname")
+    blocks = [(0x80, 0x500), (0x590, 0x700), (0x900, 0x950), (0x2000, 0x2040), (0x3000, 0x3110),
+              (0x4DF0, 0x4E10), (0x9FF0, 0xA010), (0xABF0, 0xAC10), (0xD790, 0xD7B0)]  # fmt: skip
+    characters = [chr(point) for start, end in blocks for point in range(start, end)]
+    chooser = random.Random(3)
+    around = ["", "a", "l", "1", "all", "-", "A"]
+    labels = {c + other for c in characters for other in chooser.sample(characters, 12)}
+    labels |= {
+        c + other for c in characters for other in characters if abs(ord(c) - ord(other)) < 3
+    }
+    labels |= {a + c + b for c in characters for a in around for b in around}
+    accepted = 0
+    for label in labels:
+        text = "xn--" + label.encode("punycode").decode()
+        if automaton.accepts(text.encode()):
+            accepted += 1
+            assert _is_a_label(text), (label, text)
+            assert automaton.accepts(f"a.{text}".encode())
+    assert accepted > 3_000
+
+
+SCRIPTS = ["\xdf\xf6", "\u03ac\u03ce", "\u0430\u045f", "\u05d0\u05ea", "\u0620\u063f",
+           "\u3041\u3096", "\u30a1\u30fa", "\u4e00\u9ffc", "\uac00\ud7a3"]  # fmt: skip
+
+
+@pytest.mark.parametrize(("first", "last"), SCRIPTS)
+def test_labels_in_punycode_of_two_letters_of_a_script(first, last):
+    automaton = automaton_of("hostname")
+    chooser = random.Random(first)
+    accepted = 0
+    for _ in range(500):
+        label = "".join(chr(chooser.randint(ord(first), ord(last))) for _ in range(2))
+        accepted += automaton.accepts(b"xn--" + label.encode("punycode"))
+    assert accepted > 350
+
+
+def test_random_host_names_with_labels_in_punycode_are_those_of_idna():
+    automaton = automaton_of("hostname")
+    chooser = random.Random(4)
+    for before in ["xn--", "a1.xn--", "xn--p1ai.xn--", "xn--4db.xn--"] * 150:
+        state, text = automaton.walk(automaton.start(), before.encode()), bytearray(before.encode())
+        for _ in range(chooser.choice([2, 4, 8])):
+            following = sorted(automaton.next_bytes(state))
+            if following:
+                text.append(chooser.choice(following))
+                state = automaton.step(state, text[-1])
+        name = (bytes(text) + automaton.shortest(state)).decode().lower()
+        assert idna.encode(idna.decode(name)).decode() == name
+
+
+NODE = """
+const texts = JSON.parse(require("fs").readFileSync(0));
+for (const text of texts) { new RegExp(text); new RegExp(text, "u"); }
+"""
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+def test_random_regular_expressions_are_those_of_node():
+    automaton = automaton_of("regex")
+    chooser = random.Random(5)
+    texts = []
+    for before in ["", "(a)", "(a|b)*\\1", "(?<q>x)", "(?<q>x)\\k<q>", "("] * 100:
+        state, text = automaton.walk(automaton.start(), before.encode()), bytearray(before.encode())
+        for _ in range(chooser.choice([3, 8, 16])):
+            following = sorted(automaton.next_bytes(state))
+            telling = [byte for byte in following if byte in b"\\()[]{}01k<q>?*|"]
+            text.append(
+                chooser.choice(telling if telling and chooser.random() < 0.6 else following)
+            )
+            state = automaton.step(state, text[-1])
+        texts.append((bytes(text) + automaton.shortest(state)).decode())
+    assert sum("\\1" in text for text in texts) > 50
+    subprocess.run(["node", "-e", NODE], input=json.dumps(texts), text=True, check=True)
+
+
 TABLE = {
     "time": (
         [
@@ -149,8 +235,26 @@ TABLE = {
         ["P", "PT", "P1DT", "4DT1H", "P2D1Y", "P1Y2D", "P1D2H", "P2S", "P1Y2W", "P1", "PT1H2S"],
     ),
     "hostname": (
-        ["a", "example.com", "a-b.c1", "1.2", "a" * 63, "xn-1"],
-        ["", "-a", "a-", "a..b", "a.", "a_b", "a" * 64, ".".join(["a" * 50] * 6), "xn--a", "é"],
+        [
+            *["a", "example.com", "a-b.c1", "1.2", "a" * 63, "xn-1"],
+            *["xn--mnchen-3ya.de", "xn--strae-oqa", "xn--p1ai", "xn--fiqs8s", "xn--qxam.xn--ueb"],
+            *["xn--parallel-koa", "xn--vek778f", "xn--k8j5u", "xn--qmbc", "0a.xn--p1ai"],
+        ],
+        [
+            *[
+                "",
+                "-a",
+                "a-",
+                "a..b",
+                "a.",
+                "a_b",
+                "a" * 64,
+                ".".join(["a" * 50] * 6),
+                "xn--a",
+                "é",
+            ],
+            *["xn--al-0ea", "xn--vek", "xn--7a", "xn--example-", "xn--0ca24w", "0a.xn--qmbc"],
+        ],
     ),
     "email": (
         ["a@b.c", "a.b+c@d", '"a b"@c', "a@[127.0.0.1]", "a@[IPv6:::1]"],
@@ -241,6 +345,8 @@ TABLE = {
             "a{2,3}?|(?:b(c|d))",
             "[a-z0-9_-]{1,}",
             r"^\u00e9\b",
+            r"(?<n>a)b\k<n>+",
+            r"^(['`]).*\1$",
         ],
         [
             "(",
@@ -257,6 +363,9 @@ TABLE = {
             "a{",
             "(?<n>a)(?<n>b)",
             "(?<=a)*",
+            r"(?<n>a)\k<m>",
+            r"(?:a)\1",
+            r"(a)\10",
         ],
     ),
     "ipv6": (

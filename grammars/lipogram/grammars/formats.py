@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from string import ascii_lowercase
 
 from lipogram.grammars import hostnames, ir
 from lipogram.grammars.regex import expression
@@ -46,7 +47,7 @@ _IPV6 = (
     rf"|(?:(?:{_GROUP}:){{0,6}}{_GROUP})?::"
     ")"
 )
-_HOSTNAME = hostnames.ASCII
+_HOSTNAME = hostnames.PLAIN
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
 _QUOTED = r'"(?:[ !#-\[\]-~]|\\[ -~])*"'
 _EMAIL = (
@@ -66,12 +67,13 @@ _JSON_POINTER = r"(?:/(?:[^/~]|~[01])*)*"
 _RELATIVE_POINTER = rf"(?:0|[1-9][0-9]*)(?:#|{_JSON_POINTER})"
 
 
-def _regular_expressions() -> str:
+def _regular_expressions() -> ir.Expression:
     """Patterns of ECMA-262, read in Unicode mode or not, with groups nested twice at most."""
-    escape = r"\\(?:[\^$.|?*+()[\]{}/dDwWsStnvfr0]|c[A-Za-z]|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4})"
+    escape = r"\\(?:[\^$.|?*+()[\]{}/dDwWsStnvfr]|c[A-Za-z]|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4})"
     item = rf"(?:[^\\\]\[^-]|a-z|A-Z|a-f|A-F|0-9|{escape})"
     kinds = rf"\[\^?{item}*-?\]"
     atom = rf"(?:[^\\^$.|?*+()[\]{{}}/]|\.|{escape}|{kinds})"
+    no_digit = rf"(?:[^\\^$.|?*+()[\]{{}}/0-9]|\.|{escape}|{kinds})"
     bounds = "|".join(f"{low},(?:[{low}-9]|[1-9][0-9])" for low in range(10))
     counted = rf"(?:[*+?]|\{{(?:[0-9]{{1,3}},?|{bounds})\}})\??"
     edge = r"(?:\^|\$|\\[bB])"
@@ -80,9 +82,28 @@ def _regular_expressions() -> str:
         inner = rf"{pattern}(?:\|{pattern})*"
         group = rf"\((?:\?:)?{inner}\)(?:{counted})?|\(\?<?[=!]{inner}\)"
         pattern = rf"(?:{atom}(?:{counted})?|{edge}|{group})*"
-    once = rf"{pattern}(?:\|{pattern})*"
-    named = rf"\(\?<[A-Za-z_$][A-Za-z0-9_$]*>{inner}\)(?:{counted})?"
-    return rf"{once}(?:{named}{once})?"
+    once = _pattern(rf"{pattern}(?:\|{pattern})*")
+    body = _pattern(rf"{inner}\)(?:{counted})?")
+    name = _pattern(r"\(\?<[A-Za-z_$][A-Za-z0-9_$]*>")
+    count = _pattern(f"(?:{counted})?")
+    after_number = _pattern(rf"{counted}|(?:{no_digit}(?:{counted})?|{edge}|\|)")
+    # Which names agree is not regular, but for few of them, nor what the last group's number is.
+    referred = [
+        _referred("(", body, once, r"\1", ir.optional(ir.sequence(after_number, once))),
+        *(
+            _referred(f"(?<{c}>", body, once, rf"\k<{c}>", ir.sequence(count, once))
+            for c in ascii_lowercase
+        ),
+    ]
+    return ir.sequence(once, ir.optional(ir.Choice((ir.sequence(name, body, once), *referred))))
+
+
+def _referred(
+    group: str, body: ir.Expression, between: ir.Expression, back: str, after: ir.Expression
+) -> ir.Expression:
+    """A group and references back to it."""
+    references = ir.Repeat(ir.sequence(ir.Literal(back.encode()), after), 1)
+    return ir.sequence(ir.Literal(group.encode()), body, between, references)
 
 
 def _leap_second() -> ir.Expression:
@@ -206,7 +227,7 @@ _BUILDERS: dict[str, Callable[[], Format]] = {
     "uuid": lambda: _same(_UUID),
     "ipv4": lambda: _same(_IPV4),
     "ipv6": lambda: _same(_IPV6),
-    "hostname": lambda: Format(_limited(_HOSTNAME, 253), _limited(hostnames.WITH_A_LABELS, 253)),
+    "hostname": lambda: Format(hostnames.ascii_only(), _limited(hostnames.WITH_A_LABELS, 253)),
     "idn-hostname": lambda: Format(hostnames.international(), _ANY),
     "email": lambda: Format(_pattern(_EMAIL), _pattern(r"[^]*@[^]*")),
     "idn-email": lambda: Format(_idn_email(), _pattern(r"[^]*@[^]*")),
@@ -217,7 +238,7 @@ _BUILDERS: dict[str, Callable[[], Format]] = {
     "uri-template": lambda: Format(_pattern(_uri_template()), _ANY),
     "json-pointer": lambda: _same(_JSON_POINTER),
     "relative-json-pointer": lambda: _same(_RELATIVE_POINTER),
-    "regex": lambda: Format(_pattern(_regular_expressions()), _ANY),
+    "regex": lambda: Format(_regular_expressions(), _ANY),
 }
 
 NAMES = frozenset(_BUILDERS)

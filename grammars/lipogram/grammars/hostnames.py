@@ -12,21 +12,29 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from lipogram.grammars import ir
+from lipogram.grammars import ir, punycode
 from lipogram.grammars.regex import expression
 
 _EDGE = "[A-Za-z0-9]"
 _LABEL = rf"{_EDGE}(?:[A-Za-z0-9-]{{0,61}}{_EDGE})?"
 WITH_A_LABELS = rf"{_LABEL}(?:\.{_LABEL})*"
-# No label with hyphens in third and fourth place: those are A-labels; Punycode is not regular.
-_PLAIN_LABEL = (
-    rf"(?:{_EDGE}(?:[A-Za-z0-9-]?{_EDGE})?"
-    rf"|{_EDGE}[A-Za-z0-9-](?:{_EDGE}[A-Za-z0-9-]|[A-Za-z0-9-]{_EDGE})"
-    rf"[A-Za-z0-9-]{{0,58}}{_EDGE}|{_EDGE}[A-Za-z0-9-]{{2}}{_EDGE})"
-)
-ASCII = rf"{_PLAIN_LABEL}(?:\.{_PLAIN_LABEL})*"
 
-_SEPARATOR = ".\u3002\uff0e\uff61"
+
+def _plain(first: str) -> str:
+    """Labels that begin so, with no hyphens in third and fourth place: those are A-labels."""
+    return (
+        rf"(?:{first}(?:[A-Za-z0-9-]?{_EDGE})?"
+        rf"|{first}[A-Za-z0-9-](?:{_EDGE}[A-Za-z0-9-]|[A-Za-z0-9-]{_EDGE})"
+        rf"[A-Za-z0-9-]{{0,58}}{_EDGE}|{first}[A-Za-z0-9-]{{2}}{_EDGE})"
+    )
+
+
+_PLAIN_LABEL = _plain(_EDGE)
+PLAIN = rf"{_PLAIN_LABEL}(?:\.{_PLAIN_LABEL})*"
+
+_A_LABEL = ir.Literal(b"xn--")
+_SEPARATORS = ".\u3002\uff0e\uff61"
+_MAX_LENGTH = 253
 _ALLOWED = frozenset(map(ord, "\xdf\u03c2\u06fd\u06fe\u0f0b\u3007"))
 _DISALLOWED = frozenset(map(ord, "\u0640\u07fa\u302e\u302f\u3031\u3032\u3033\u3034\u3035\u303b"))
 _ARABIC_DIGITS, _EXTENDED_DIGITS = range(0x660, 0x66A), range(0x6F0, 0x6FA)
@@ -210,18 +218,35 @@ def _forms() -> tuple[ir.Expression, ir.Expression]:
     )
 
 
+def _names(label: ir.Expression, separators: str, most: int | None = None) -> ir.Expression:
+    more = ir.sequence(ir.one_of(separators), label)
+    return ir.sequence(label, ir.Repeat(more, 0, None if most is None else most - 1))
+
+
+def _ascii(separators: str) -> ir.Expression:
+    """Names of plain labels and A-labels; next to right-to-left ones no label begins with a digit.
+
+    That is what RFC 5893 asks for. Which A-labels there are is for `punycode` to say.
+    """
+    letters, left, right = punycode.letters(), punycode.from_left(), punycode.from_right()
+    alone = ir.Choice((_pattern(_PLAIN_LABEL), ir.Sequence((_A_LABEL, ir.Choice((letters, left))))))
+    mixed = ir.Choice(
+        (_pattern(_plain("[A-Za-z]")), ir.Sequence((_A_LABEL, ir.Choice((letters, right)))))
+    )
+    names = ir.Choice((_names(alone, separators), _names(mixed, separators)))
+    return ir.Intersection((names, ir.Repeat(ir.ANY_CHAR, 1, _MAX_LENGTH)))
+
+
+def ascii_only() -> ir.Expression:
+    """Host names as they stand in the domain name system."""
+    return _ascii(".")
+
+
 def international() -> ir.Expression:
     """Host names with labels in Unicode."""
-    separator = ir.one_of(_SEPARATOR)
-    plain = expression(_PLAIN_LABEL, dialect="ecma")
-    ascii_name = ir.Intersection(
-        (
-            ir.sequence(plain, ir.Repeat(ir.sequence(separator, plain))),
-            ir.Repeat(ir.ANY_CHAR, 1, 253),
-        )
-    )
-    names = [
-        ir.sequence(label, ir.Repeat(ir.sequence(separator, label), 0, _MAX_LABELS - 1))
-        for label in _forms()
-    ]
-    return ir.choice(ascii_name, *names)
+    names = [_names(label, _SEPARATORS, _MAX_LABELS) for label in _forms()]
+    return ir.choice(_ascii(_SEPARATORS), *names)
+
+
+def _pattern(text: str) -> ir.Expression:
+    return expression(text, dialect="ecma")

@@ -6,26 +6,53 @@ regular. The nodes say what is meant and nothing of how it is matched.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
+
+Kind = TypeVar("Kind", bound="type[_Node]")
 
 
+class _Node:
+    __slots__ = ("_hash",)
+    _hash: int
+
+
+def _hashed_once(kind: Kind) -> Kind:
+    """Remember hashes: large expressions are asked for theirs again and again."""
+    look: Callable[[_Node], int] = kind.__hash__
+
+    def __hash__(self: _Node) -> int:
+        try:
+            return self._hash
+        except AttributeError:
+            value = look(self)
+            object.__setattr__(self, "_hash", value)
+            return value
+
+    kind.__hash__ = __hash__  # type: ignore[method-assign, assignment]
+    return kind
+
+
+@_hashed_once
 @dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(_Node):
     """Exactly these bytes; `Literal(b"")` is the empty string."""
 
     text: bytes
 
 
+@_hashed_once
 @dataclass(frozen=True, slots=True)
-class Bytes:
+class Bytes(_Node):
     """Any one byte of the set; bit b of `mask` stands for byte b."""
 
     mask: int
 
 
+@_hashed_once
 @dataclass(frozen=True, slots=True)
-class Chars:
+class Chars(_Node):
     """Any one Unicode scalar value of the inclusive ranges, UTF-8 encoded.
 
     Ranges are sorted and disjoint; surrogates (D800-DFFF) are never members.
@@ -34,29 +61,33 @@ class Chars:
     ranges: tuple[tuple[int, int], ...]
 
 
+@_hashed_once
 @dataclass(frozen=True, slots=True)
-class Sequence:
+class Sequence(_Node):
     """One after the other."""
 
     items: tuple[Expression, ...]
 
 
+@_hashed_once
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(_Node):
     """Any of the options; `Choice(())` is the empty language."""
 
     options: tuple[Expression, ...]
 
 
+@_hashed_once
 @dataclass(frozen=True, slots=True)
-class Literals:
+class Literals(_Node):
     """Any of many byte strings: a Choice of Literals that costs no more than the ones visited."""
 
     texts: tuple[bytes, ...]
 
 
+@_hashed_once
 @dataclass(frozen=True, slots=True)
-class Repeat:
+class Repeat(_Node):
     """`item` at least `minimum` and at most `maximum` times (None: no limit)."""
 
     item: Expression
@@ -64,22 +95,25 @@ class Repeat:
     maximum: int | None = None
 
 
+@_hashed_once
 @dataclass(frozen=True, slots=True)
-class Intersection:
+class Intersection(_Node):
     """What all items have in common. Items are regular: no Reference below."""
 
     items: tuple[Expression, ...]
 
 
+@_hashed_once
 @dataclass(frozen=True, slots=True)
-class Complement:
+class Complement(_Node):
     """All byte strings that are not in `item`, invalid UTF-8 included; `item` is regular."""
 
     item: Expression
 
 
+@_hashed_once
 @dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(_Node):
     """Whatever the rule of this name denotes."""
 
     rule: str
@@ -89,8 +123,9 @@ EMPTY = Literal(b"")
 NOTHING = Choice(())
 
 
+@_hashed_once
 @dataclass(frozen=True, slots=True)
-class Members:
+class Members(_Node):
     """A run of members with separators between them: the body of a JSON object, above all.
 
     Each of `items` comes at most once, those at the indexes in `required` exactly once: in this

@@ -7,7 +7,7 @@ to its spellings by replacing each set of characters, complements included.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -143,6 +143,20 @@ class Spelling:
         return _canonical_characters(ranges)
 
     def _escape(self, expression: ir.Expression) -> ir.Expression:
+        """The spellings of an expression's members; what is shared within it stays shared."""
+        done: dict[int, ir.Expression] = {}
+
+        def escape(expression: ir.Expression) -> ir.Expression:
+            found = done.get(id(expression))
+            if found is None:
+                found = done[id(expression)] = self._escape_with(expression, escape)
+            return found
+
+        return escape(expression)
+
+    def _escape_with(
+        self, expression: ir.Expression, escape: Callable[[ir.Expression], ir.Expression]
+    ) -> ir.Expression:
         match expression:
             case ir.Chars(ranges):
                 return self._characters(ranges)
@@ -151,15 +165,15 @@ class Spelling:
             case ir.Literals(texts):
                 return self._texts(texts)
             case ir.Sequence(items):
-                return ir.sequence(*map(self._escape, items))
+                return ir.sequence(*map(escape, items))
             case ir.Choice(options):
-                return ir.Choice(tuple(map(self._escape, options)))
+                return ir.Choice(tuple(map(escape, options)))
             case ir.Repeat(item, minimum, maximum):
-                return ir.Repeat(self._escape(item), minimum, maximum)
+                return ir.Repeat(escape(item), minimum, maximum)
             case ir.Intersection(items):
                 return ir.Intersection(tuple([self._escaped(_Same(item)) for item in items]))
             case ir.Complement(item):
-                return ir.Complement(self._escape(item))
+                return ir.Complement(escape(item))
             case _:
                 raise AssertionError(expression)
 

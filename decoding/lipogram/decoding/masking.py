@@ -51,9 +51,6 @@ class Masker:
         self.has_lexemes = bool(automaton.grammar.lexemes)
         self._reaches = vocabulary.reaches
         self._words = -(-len(vocabulary) // 32)
-        self._eos = np.zeros(self._words, np.int32)
-        for token in vocabulary.eos_ids:
-            self._eos[token >> 5] |= np.uint32(1 << (token & 31)).astype(np.int32)
         self._by_state: dict[State, NDArray[np.int32]] = {}
         self._sides: tuple[Masker, ...] = ()
         if isinstance(automaton, MunchedMiddle):
@@ -129,7 +126,7 @@ class Masker:
         if self.has_specials:
             mask &= self.vocabulary.unmarked
         if is_complete:
-            mask |= self._eos
+            mask |= self.vocabulary.ends
         mask.flags.writeable = False
         if self._on_made is not None:
             self._on_made(time.perf_counter() - started_s)
@@ -138,7 +135,7 @@ class Masker:
     def _common(self, automaton: MunchedMiddle, state: State) -> NDArray[np.int32]:
         """What the masks of both sides allow, and end-of-sequence where the pair is complete."""
         masks = zip(self._sides, automaton.sides(state), strict=True)
-        first, second = (side.mask(own) & ~self._eos for side, own in masks)
+        first, second = (side.mask(own) & ~self.vocabulary.ends for side, own in masks)
         mask: NDArray[np.int32] = first & second
         is_complete = automaton.is_complete(state)
         for token in self.vocabulary.eos_ids:

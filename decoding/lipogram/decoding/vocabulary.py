@@ -200,13 +200,18 @@ class Vocabulary:
         return spoken
 
     @cached_property
+    def ends(self) -> NDArray[np.int32]:
+        """The end-of-sequence tokens as a mask; read-only."""
+        bits = np.zeros(-(-len(self) // 32) * 32, np.bool_)
+        bits[list(self.eos_ids)] = True
+        return _packed(bits)
+
+    @cached_property
     def unmarked(self) -> NDArray[np.int32]:
         """The tokens whose text has no byte that marks special tokens, as a mask; read-only."""
         bits = np.zeros(-(-len(self) // 32) * 32, np.bool_)
         bits[: len(self)] = [special_tokens.MARK not in text for text in self.tokens]
-        words = np.packbits(bits, bitorder="little").view("<i4").astype(np.int32)
-        words.flags.writeable = False
-        return words
+        return _packed(bits)
 
     @cached_property
     def spells_all(self) -> bool:
@@ -230,3 +235,10 @@ class Vocabulary:
     def decode(self, ids: Iterable[int]) -> bytes:
         """The tokens' bytes, joined; special tokens have none."""
         return b"".join([self.tokens[id] for id in ids])
+
+
+def _packed(bits: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """A mask of 32 tokens a word; read-only."""
+    words = np.packbits(bits, bitorder="little").view("<i4").astype(np.int32)
+    words.flags.writeable = False
+    return words

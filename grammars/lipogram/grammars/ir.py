@@ -179,13 +179,15 @@ class Grammar:
     """Rules by name, the one to start from, the front-end's report, and which rules are lexemes.
 
     A lexeme is a regular rule under maximal munch: its text ends only where the next byte, if any,
-    extends none of the lexemes in progress.
+    extends none of the lexemes in progress. Where `is_text`, the front-end knows that all members
+    are UTF-8, so that no special token is among the rules.
     """
 
     rules: Mapping[str, Expression]
     start: str
     report: Report = field(default_factory=Report)
     lexemes: frozenset[str] = frozenset()
+    is_text: bool = False
 
 
 ANY_CHAR = Chars(((0, 0xD7FF), (0xE000, 0x10FFFF)))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from lipogram.grammars import ir
 from lipogram.grammars.alternation import union
@@ -14,6 +14,15 @@ MAX_IDS = 1000
 MARK = b"\xff"
 """The byte around a spelled special token, which UTF-8 never has."""
 
+_LEAVES = frozenset((ir.Bytes, ir.Chars, ir.Reference))
+_PARTS: dict[type, Callable[[Any], Iterable[ir.Expression]]] = {
+    ir.Sequence: lambda sequence: sequence.items,
+    ir.Choice: lambda choice: choice.options,
+    ir.Intersection: lambda intersection: intersection.items,
+    ir.Repeat: lambda repeat: (repeat.item,),
+    ir.Complement: lambda complement: (complement.item,),
+    ir.Members: lambda members: (*members.items, members.others, members.separator),
+}
 _SPELLED = re.compile(rb"(\xff[^\xff]+\xff)")
 _IDS = re.compile(r"[0-9]{1,9}(?:-[0-9]{1,9})?(?:,[0-9]{1,9}(?:-[0-9]{1,9})?)*")
 
@@ -52,22 +61,22 @@ def expression(names: Iterable[str]) -> ir.Expression:
 
 
 def occur(grammar: ir.Grammar) -> bool:
-    """Whether the grammar has special tokens. Cost: linear in its size."""
-    waiting: list[object] = list(grammar.rules.values())
+    """Whether the grammar has special tokens. Cost: linear in its size, unless it is text."""
+    if grammar.is_text:
+        return False
+    waiting = list(grammar.rules.values())
     seen: set[int] = set()
-    while waiting:
-        part = waiting.pop()
-        if id(part) in seen:
-            continue
-        seen.add(id(part))
-        if isinstance(part, bytes):
-            if MARK in part:
+    for part in waiting:  # which grows
+        kind = type(part)
+        if kind is ir.Literal:
+            if MARK in part.text:  # type: ignore[union-attr]
                 return True
-        elif isinstance(part, tuple):
-            if part and (is_dataclass(part[0]) or isinstance(part[0], bytes)):
-                waiting += part
-        elif is_dataclass(part):
-            waiting += [getattr(part, field.name) for field in fields(part)]
+        elif kind is ir.Literals:
+            if MARK in b"".join(part.texts):  # type: ignore[union-attr]
+                return True
+        elif kind not in _LEAVES and id(part) not in seen:
+            seen.add(id(part))
+            waiting += _PARTS[kind](part)
     return False
 
 

@@ -57,7 +57,8 @@ def parse(
     narrowed = list(schemas.narrowed)
     if writer.numbers.narrowed:
         narrowed.append("everywhere: numbers are written with a bounded count of digits")
-    return Grammar(writer.rules, "start", Report(tuple(narrowed), tuple(schemas.warnings)))
+    report = Report(tuple(narrowed), tuple(schemas.warnings))
+    return Grammar(writer.rules, "start", report, is_text=True)
 
 
 def _culprit(schemas: Schemas, of: Node) -> str:

@@ -21,24 +21,16 @@ from lipogram.grammars.arrays import view
 from lipogram.grammars.engine import exits
 from lipogram.grammars.engine.coding import Coder
 from lipogram.grammars.engine.layout import (
-    CALLERS,
     EDGE_COUNT,
-    EDGES,
-    FRAMES,
-    HASHES,
-    ITEMS,
-    LISTS,
     MAX_NODES,
     MAX_STATES,
     NODE_COUNT,
-    NODES,
     NONCE,
     ROW_COUNT,
     ROW_OF,
     ROWS,
     SECRET,
     STATE_COUNT,
-    STATES,
 )
 from lipogram.grammars.engine.memory import FUEL, HELD_BYTES, new_memory
 from lipogram.grammars.engine.settling import begin
@@ -56,10 +48,6 @@ State = int
 
 _FORCED_LIMIT_BYTES = 1 << 16
 _WORK_PER_S = 100_000_000
-_PAGES = {
-    ROWS: 16 << 20, ROW_OF: 1 << 20, NODES: 16 << 20, HASHES: 4 << 20, EDGES: 4 << 20,
-    LISTS: 2 << 20, STATES: 4 << 20, ITEMS: 8 << 20, FRAMES: 2 << 20, CALLERS: 2 << 20,
-}  # fmt: skip
 # All hashes of residuals begin with it: what is kept by hash is shared between users' grammars.
 _SECRET = secrets.randbits(62)
 
@@ -112,8 +100,7 @@ class Automaton:
         self._quotients = Quotients(grammar, partial(Automaton, budget=budget))
         coder = Coder(grammar, budget.max_depth)
         self.runs = coder.runs
-        pages = _PAGES if budget.max_bytes >= sum(_PAGES.values()) else None
-        memory = self.memory = new_memory(budget.max_bytes, pages)
+        memory = self.memory = new_memory(budget.max_bytes)
         memory[MAX_NODES], memory[MAX_STATES] = budget.max_nodes, budget.max_states
         memory[NONCE], memory[SECRET] = secrets.randbits(62), _SECRET
         memory[FUEL] = int(budget.max_compile_s * _WORK_PER_S)

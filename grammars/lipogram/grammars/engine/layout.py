@@ -35,6 +35,7 @@ ITEMS: Final = 27  # [., 2] node, frame
 STATE_SLOTS: Final = 28
 FRAMES: Final = 29  # [., 8]
 CALLERS: Final = 30  # [., 2] node, frame
+FRAME_SLOTS: Final = 31
 
 # Scratch.
 STACK: Final = 34
@@ -92,7 +93,7 @@ G_PROGRAM, G_NODE, G_LENGTH = range(3)  # G_NODE is 1 more
 STATE_WIDTH: Final = 8
 S_START, S_END = range(2)
 FRAME_WIDTH: Final = 8
-(CALLER_START, CALLER_END, FRAME_STATE, FRAME_FLAGS, EXIT_LENGTH, EXIT_NODE, EXIT_FRAME,
+(CALLER_START, CALLER_END, FRAME_HASH, FRAME_FLAGS, EXIT_LENGTH, EXIT_NODE, EXIT_FRAME,
  EXIT_STAMP) = range(8)  # fmt: skip
 ROOT: Final = 0  # the frame of the whole text
 

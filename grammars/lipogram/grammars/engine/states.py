@@ -1,9 +1,9 @@
 """Makes configurations: sets of items (node, frame it returns to), hash-consed, so that a whole
 stack is one small integer (a graph-structured stack: Tomita 1985; Earley 1970).
 
-A frame is (configuration, rule): the places in that configuration which await the rule. A rule
-called in tail position returns to its caller's frame (Leo 1991), so right recursion is a loop;
-unless the rule has a frame of its own already, or is a lexeme.
+A frame is the places in a configuration which await a rule; see `frames`. A rule called in tail
+position returns to its caller's frame (Leo 1991), so right recursion is a loop; unless the rule has
+a frame of its own already, or is a lexeme.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from lipogram.grammars.engine.bytesets import (
 from lipogram.grammars.engine.derive import (
     derive,
 )
+from lipogram.grammars.engine.frames import (
+    keep_frames,
+)
 from lipogram.grammars.engine.layout import (
     CALL_END,
     CALL_START,
     CALLED,
-    CALLER_COUNT,
     CALLER_END,
-    CALLER_START,
     CALLERS,
     CALLS,
     EDGE_END,
@@ -37,7 +38,6 @@ from lipogram.grammars.engine.layout import (
     FOUND,
     FRAME_COUNT,
     FRAME_FLAGS,
-    FRAME_STATE,
     FRAME_WIDTH,
     FRAMES,
     GENERATION,
@@ -244,7 +244,7 @@ def expand(m: Memory, state: int) -> None:
             if flags & SKIPPABLE:
                 count = add_once(m, PENDING, SEEN, rest, frame, after, count, generation)
     found = _return_early(m, found, called, first_own)
-    _write_frames(m, called, own, state)
+    keep_frames(m, called, own, found)
     _write_row(m, state, found, is_complete)
 
 
@@ -323,33 +323,6 @@ def _return_early(m: Memory, found: int, called: int, first_own: int) -> int:
             put(m, FOUND, 3 * kept + column, get(m, FOUND, 3 * index + column))
         kept += 1
     return kept
-
-
-@kernel
-def _write_frames(m: Memory, called: int, own: int, state: int) -> None:
-    if own == 0:
-        return
-    frame, position = m[FRAME_COUNT], m[CALLER_COUNT]
-    reserve(m, FRAMES, 4 * FRAME_WIDTH * (frame + own))
-    reserve(m, CALLERS, 8 * (position + called))
-    sizes = np.zeros(own + 1, np.int64)
-    for index in range(called):
-        sizes[get(m, CALLED, 4 * index) + 1] += 1
-    for index in range(own):
-        sizes[index + 1] += sizes[index]
-        at = (frame + index) * FRAME_WIDTH
-        put(m, FRAMES, at + CALLER_START, position + sizes[index])
-        put(m, FRAMES, at + CALLER_END, position + sizes[index])
-        put(m, FRAMES, at + FRAME_STATE, state)
-    for index in range(called):
-        at = (frame + get(m, CALLED, 4 * index)) * FRAME_WIDTH
-        end = get(m, FRAMES, at + CALLER_END)
-        put(m, FRAMES, at + FRAME_FLAGS, get(m, CALLED, 4 * index + 3))
-        put(m, CALLERS, 2 * end, get(m, CALLED, 4 * index + 1))
-        put(m, CALLERS, 2 * end + 1, get(m, CALLED, 4 * index + 2))
-        put(m, FRAMES, at + CALLER_END, end + 1)
-    m[FRAME_COUNT] = frame + own
-    m[CALLER_COUNT] = position + called
 
 
 @kernel

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from lipogram.decoding.canvas.compiled import first, layout, search
+from lipogram.decoding.canvas.compiled import adopting, deciding, first, layout, masks, stretches
 from lipogram.decoding.canvas.compiled.ways import spellings
-from lipogram.decoding.canvas.fronts import Front
 from lipogram.decoding.canvas.holes import Gap, Slot, Text
 from lipogram.decoding.canvas.lattice import EMPTY, Lattice
 from lipogram.grammars import State
@@ -45,9 +45,11 @@ class Board:
         self._m, self._v = steps.masker.automaton.memory, steps.some_reaches.memory
         self.gap_texts: dict[int, bytes] = {}  # the witness's, by position
         self._end = lattice.end
-        self._k, self._r = new_memory(_MAX_BYTES), new_memory(_MAX_BYTES)
+        self._after = np.zeros(len(steps.masker.vocabulary), np.int32)
+        self._k, self._r, self._w = (new_memory(_MAX_BYTES) for _ in range(3))
         self._k[layout.IS_MUNCHED] = int(steps.masker.has_lexemes)
         is_plain = not steps.masker.has_lexemes and not steps.masker.has_specials
+        self.has_row = is_plain
         self._k[layout.HAS_ROW] = int(is_plain)
         self._lay_out(steps.start()[0])
 
@@ -76,7 +78,7 @@ class Board:
         cells = np.zeros((self._end + 1, row.CELL_WIDTH), np.int32)
         cells[:, row.C_START] = starts
         cells[0, row.C_FRONT] = start
-        for memory in (self._k, self._r):
+        for memory in (self._k, self._r, self._w):
             copy_in(memory, row.ELEMENTS, 0, np.array([*elements, row.END], np.int32))
             copy_in(memory, row.CELL_OF, 0, np.array([*cell_of, self._end], np.int32))
             memory[COUNTERS + row.ELEMENTS] = len(elements) + 1
@@ -84,6 +86,7 @@ class Board:
             for position in range(self._end - 1, -1, -1):
                 row.follow(memory, position, self._end)
         copy_in(self._k, layout.SLOTS, 0, slots.ravel())
+        stretches.begin_stretches(self._k, self._end)
 
     def _choice(self, position: int) -> int:
         cell = self._lattice.cells[position]
@@ -116,6 +119,8 @@ class Board:
         slots[layout.SLOT_WIDTH * position + layout.S_CHOICE] = self._choice(position)
         row.put_text(self._k, position, np.array(list(self._elements(position)), np.int64))
         row.follow(self._k, position, self._end)
+        is_less = self._choice(position) != layout.FREE  # may be there than before
+        stretches.forget_from(self._k, cell.hole.start if is_less else -1, self._end)
 
     def fill(self, most: int, loose: int) -> int:
         """Look for a first witness; see `first.reach`."""
@@ -124,23 +129,25 @@ class Board:
         reaches = self._steps.masker.vocabulary.reaches
         with self._steps.working, self._steps.some_reaches.lock:
             verdict: int = first.reach(m, k, v, reaches.memory, s, start, self._end, most, loose)
-            if verdict == search.ACCEPTED:
+            if verdict == stretches.ACCEPTED:
                 verdict = first.choose(m, k, v, reaches.memory, s, self._end)
         tokens = tuple((place, self.token(place)) for place in self._lattice.position_of)
         self._lay_out(start)
-        if verdict == search.ACCEPTED:
+        if verdict == stretches.ACCEPTED:
             self.adopt(Way(tokens))
             end = self.state(self._end)
             if end is None or not self._steps.is_complete((end,)):
-                return search.UNDECIDED
+                return stretches.UNDECIDED
         return verdict
 
     def decide(self, position: int, token: int) -> int:
         """Whether a token fits a free slot; UNDECIDED where it is hard to tell."""
         with self._steps.working, self._steps.some_reaches.lock:
-            return search.decide(
-                self._m, self._k, self._r, self._v, self._spellings, position, token, self._end
-            )
+            return deciding.decide(
+                self._m, self._k, self._r, self._w, self._v,
+                self._steps.masker.vocabulary.reaches.memory, self._spellings, position, token,
+                self._end,
+            )  # fmt: skip
 
     def way(self) -> Way:
         """What has been found by `fill` or `decide`, where it fits."""
@@ -152,11 +159,13 @@ class Board:
         for position, text in way.texts:
             self.gap_texts[position] = text
             own = np.frombuffer(text, np.uint8).astype(np.int64)
-            search.put_gap(self._k, self._r, position, own, self._end)
+            adopting.put_gap(self._k, self._r, self._w, position, own, self._end)
         flat = np.array(way.tokens, np.int64).ravel()
         begin = 0 if way.texts else self._end
         with self._steps.working:
-            search.adopt(self._m, self._k, self._r, self._spellings, flat, begin, self._end)
+            adopting.adopt(
+                self._m, self._k, self._r, self._w, self._spellings, flat, begin, self._end
+            )
 
     def text(self, position: int, token: int) -> bytes:
         """What the witness has in a cell, with this token where it is a slot."""
@@ -178,15 +187,34 @@ class Board:
     def _field(self, position: int, column: int) -> int:
         return view(self._k, layout.SLOTS)[layout.SLOT_WIDTH * position + column]
 
-    def front(self, position: int) -> Front | None:
-        """What all texts before lead to, by what texts and gaps tell; None: it is hard to tell."""
-        with self._steps.working:
-            state = ahead.front(self._m, self._k, position)
-        if state == ahead.ANYWHERE:
-            return None
-        return () if state == ahead.NOWHERE else (state,)
+    def possible(self, position: int) -> NDArray[np.bool_]:
+        """The tokens that gaps for any text around a slot leave possible."""
+        steps, vocabulary = self._steps, self._steps.masker.vocabulary
+        found = np.ones(len(vocabulary), np.bool_)
+        if not steps.masker.has_lexemes:
+            with steps.working, vocabulary.reaches.lock:
+                state = ahead.front(self._m, self._k, position)
+                if state > 0:
+                    masks.keep_possible(
+                        self._m, self._k, vocabulary.reaches.memory, self._spellings, state,
+                        position, self._after, found,
+                    )  # fmt: skip
+        for token in vocabulary.spellings.values():
+            found[token] = True  # of which there may be several spellings
+        return found
 
-    def can_end(self, state: State, position: int) -> bool:
-        """Whether a state can be completed, by what texts and gaps tell."""
-        with self._steps.working:
-            return ahead.can_end(self._m, self._k, state, position)
+    def move_fitting(
+        self, position: int, state: State, way: Way, left: NDArray[np.bool_],
+        fitting: NDArray[np.bool_],
+    ) -> None:  # fmt: skip
+        """Move tokens that fit a slot, since what is behind it on the way can come after them."""
+        reaches = self._steps.masker.vocabulary.reaches
+        with self._steps.working, reaches.lock:
+            masks.move_fitting(
+                self._m, self._k, self._w, reaches.memory, self._spellings, state, position,
+                np.array(way.tokens, np.int64).ravel(), self._after, left, fitting, self._end,
+            )  # fmt: skip
+
+    def proof(self) -> State | None:
+        """From where nothing goes on with the token that `decide` has rejected, if it is known."""
+        return (int(self._k[layout.PROOF]) or None) if self.has_row else None

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipogram.decoding.canvas.board import Board, Way
-from lipogram.decoding.canvas.compiled.search import ACCEPTED, REJECTED, UNDECIDED
+from lipogram.decoding.canvas.compiled.stretches import ACCEPTED, REJECTED, UNDECIDED
 from lipogram.decoding.canvas.fronts import Fronts
 from lipogram.decoding.canvas.holes import Cell, Slot
 from lipogram.decoding.canvas.lattice import EMPTY, Lattice
@@ -21,7 +21,7 @@ from lipogram.decoding.canvas.witness import Witness
 from lipogram.grammars import BudgetExceeded, State
 
 _ATTEMPTS: Final = ((2, 4), (2, 13), (16, 13))  # at a first witness; see `first.reach`
-_MAX_TRIED: Final = 200  # tokens of a mask, tried one by one
+_MAX_TRIED: Final = 4000  # tokens of a mask, tried one by one
 Wanted = tuple[int, int]  # a slot and what it must take
 
 
@@ -36,6 +36,7 @@ class Decisions:
         self._accepted: dict[Wanted, Way] = {}
         self._rejected: set[Wanted] = set()
         self._exact: Lattice | None = None
+        self._proof: State | None = None  # from where what was rejected last does not go on
 
     def can_begin(self) -> bool:
         """Whether anything fills the lattice; then there is a witness. Raises BudgetExceeded."""
@@ -58,13 +59,16 @@ class Decisions:
     def fits(self, slot: int, token: int) -> bool:
         """Whether some filling has the token, or EMPTY, in a free slot. Raises BudgetExceeded."""
         wanted = slot, token
+        self._proof = None
         if token == self.board.token(self.lattice.position_of[slot]) or wanted in self._accepted:
             return True
         if wanted in self._rejected:
             return False
         verdict = self.board.decide(self.lattice.position_of[slot], token)
         way = self.board.way() if verdict == ACCEPTED else None
-        if way is None and verdict != REJECTED:
+        if verdict == REJECTED:
+            self._proof = self.board.proof()
+        elif way is None:
             way = self._exactly(wanted)
         if way is None:
             self._rejected.add(wanted)
@@ -95,54 +99,44 @@ class Decisions:
 
         Tokens that lead from one state to one state are alike.
         """
-        left: NDArray[np.bool_] | None = None
-        classes: dict[State, NDArray[np.int32]] = {}
         position = self.lattice.position_of[slot]
-        token = self.board.token(position)
+        kept = self.board.token(position)
+        if kept != EMPTY:
+            fitting[kept] = True
         try:
-            left = self._possible(slot)
-            state = self.board.state(position)
-            tried = [] if state is None else [token for _, token in self.steps.ends(state)]
-            tried.reverse()
-            for _ in range(len(tried) + _MAX_TRIED):
-                token = tried.pop() if tried else int(np.argmax(left))
+            left = self.board.possible(position) & ~fitting
+            if kept != EMPTY:
+                self._move_alike(slot, kept, left, fitting)
+            for _ in range(_MAX_TRIED):
+                token = int(np.argmax(left))
                 if not left[token]:
-                    if not tried and not left.any():
-                        return True
-                    continue
+                    return True
                 left[token] = False
-                if not self.fits(slot, token):
-                    continue
-                fitting[token] = True
-                before = self._before(slot, token)
-                after = classes.get(before)
-                if after is None:
-                    after = classes[before] = self.steps.outcomes(before)[0].copy()
-                if after[token]:
-                    alike = left & (after == after[token])
-                    fitting |= alike
-                    left &= ~alike
+                if self.fits(slot, token):
+                    fitting[token] = True
+                    self._move_alike(slot, token, left, fitting)
+                elif self._proof is not None:
+                    after = self.steps.outcomes(self._proof)[0]
+                    left &= after != after[token]
         except BudgetExceeded:
-            token = self.board.token(position)
-            if token != EMPTY:
-                fitting[token] = True
             return False
         return not left.any()
 
-    def _possible(self, slot: int) -> NDArray[np.bool_]:
-        """The tokens that gaps for any text around the slot leave possible."""
+    def _move_alike(
+        self, slot: int, token: int, left: NDArray[np.bool_], fitting: NDArray[np.bool_]
+    ) -> None:
+        """Move the tokens that fit where one does that is known to, with the rest of its way."""
         position = self.lattice.position_of[slot]
-        found = np.zeros(len(self.steps.masker.vocabulary), np.bool_)
-        for token in self.steps.masker.vocabulary.spellings.values():
-            found[token] = True  # of which there may be several spellings
-        front = None if self.steps.masker.has_lexemes else self.board.front(position)
-        if front is None:
-            return ~found | found
-        for state in front:
-            after, ends = self.steps.outcomes(state)
-            wrong = [end for end, _ in ends if not self.board.can_end(end, position + 1)]
-            found |= (after != 0) & ~np.isin(after, wrong)
-        return found
+        way = self._accepted.get((slot, token), Way(()))
+        before = self._before(slot, token)
+        if self.board.has_row and not way.texts:
+            self.board.move_fitting(position, before, way, left, fitting)
+            return
+        after = self.steps.outcomes(before)[0]
+        if after[token]:
+            alike = left & (after == after[token])
+            fitting |= alike
+            left &= ~alike
 
     def _before(self, slot: int, wanted: int) -> State:
         """The state before a slot on the way that has the token there."""

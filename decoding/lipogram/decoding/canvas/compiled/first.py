@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lipogram.decoding.canvas.compiled.fillings import ends_of, is_of_new_kind
+from lipogram.decoding.canvas.compiled.ends import ends_of, is_of_new_kind
 from lipogram.decoding.canvas.compiled.layout import (
     CALLS,
     EMPTY,
@@ -30,7 +30,7 @@ from lipogram.decoding.canvas.compiled.layout import (
     set_slot_field,
     slot_field,
 )
-from lipogram.decoding.canvas.compiled.search import ACCEPTED, REJECTED, UNDECIDED
+from lipogram.decoding.canvas.compiled.stretches import ACCEPTED, REJECTED, UNDECIDED
 from lipogram.decoding.canvas.compiled.ways import (
     Spellings,
     is_free,
@@ -116,7 +116,7 @@ def _over_run(
     for count in range(1, min(size, _TOKENS) + 1):
         k[CALLS] += 2
         shorten(k, KINDS, _ROWS)
-        row = ends_of(m, k, v, s, state)
+        row = ends_of(m, k, v, s, state, 0)
         fitting = going = 0
         is_enough = count == size or is_loose
         for index in range(get(k, KNOWN_ENDS, row + VALUE), get(k, KNOWN_ENDS, row + EXTRA)):
@@ -201,7 +201,7 @@ def _choose_token(
     place: int, count: int, behind: int,
 ) -> bool:  # fmt: skip
     """Choose a token in front of those that are chosen."""
-    row = ends_of(m, k, v, s, state)
+    row = ends_of(m, k, v, s, state, 0)
     for index in range(get(k, KNOWN_ENDS, row + VALUE), get(k, KNOWN_ENDS, row + EXTRA)):
         if _fits(m, k, s, get(k, ENDS_POOL, 2 * index), tokens, place + 1, count, behind):
             tokens[place] = get(k, ENDS_POOL, 2 * index + 1)
@@ -230,7 +230,7 @@ def _pad(
     missing = len(tokens) - count
     state = get(k, LEFT, position)
     for place in range(count + 1):
-        row = ends_of(m, k, v, s, state)
+        row = ends_of(m, k, v, s, state, 0)
         for index in range(get(k, KNOWN_ENDS, row + VALUE), get(k, KNOWN_ENDS, row + EXTRA)):
             after, token = get(k, ENDS_POOL, 2 * index), get(k, ENDS_POOL, 2 * index + 1)
             again = read_token(m, s, after, token)

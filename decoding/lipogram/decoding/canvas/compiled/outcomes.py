@@ -74,19 +74,19 @@ def outcomes(
 
 
 @kernel
-def some_outcomes(m: Memory, v: Memory, state: int, usable: NDArray[np.int32]) -> int:
-    """As `outcomes`, of fewer tokens, but of many kinds.
+def ends(m: Memory, v: Memory, state: int, usable: NDArray[np.int32], is_whole: int) -> int:
+    """Write to ENDS as `outcomes` does; unless it is to be whole, of fewer tokens, of many kinds.
 
     Where most characters lead to one state, as in texts and names, tokens that begin so and have
-    more to them are left out. All tokens of one byte are among those tried.
+    more to them are left out then. All tokens of one byte are among those tried.
     """
     m[GENERATION] += 1
     generation = m[GENERATION] & 0x7FFFFFFF
     reserve(m, _PATH, 8)
     row = row_of(m, state) >> 1
     put(m, _PATH, 0, row)
-    put(m, _PATH, 1, _usual(m, state, row))
-    node = ends = visited = 0
+    put(m, _PATH, 1, 0 if is_whole else _usual(m, state, row))
+    node = found = visited = 0
     while node < v[NODES]:
         visited += 1
         depth = get(v, DEPTH, node)
@@ -99,7 +99,7 @@ def some_outcomes(m: Memory, v: Memory, state: int, usable: NDArray[np.int32]) -
         for index in range(get(v, TOKEN_START, node), get(v, TOKEN_START, node + 1)):
             token = get(v, TOKEN, index)
             if usable[token >> 5] >> (token & 31) & 1:
-                ends = _note(m, there, token, ends, generation)
+                found = _note(m, there, token, found, generation)
         if stop > node + 1:
             usual = get(m, _PATH, 2 * depth - 1)
             if usual and (there == usual or byte >= 0x80):
@@ -108,10 +108,10 @@ def some_outcomes(m: Memory, v: Memory, state: int, usable: NDArray[np.int32]) -
             reserve(m, _PATH, 8 * (depth + 1))
             row = row_of(m, there) >> 1
             put(m, _PATH, 2 * depth, row)
-            put(m, _PATH, 2 * depth + 1, _usual(m, there, row))
+            put(m, _PATH, 2 * depth + 1, 0 if is_whole else _usual(m, there, row))
         node += 1
     burn(m, visited)
-    return ends
+    return found
 
 
 @kernel

@@ -219,6 +219,30 @@ def test_unique_objects_differ_in_a_property_that_all_have(key_order):
 
 
 @pytest.mark.parametrize("key_order", ["schema", "any"])
+def test_unique_objects_differ_in_strings_that_some_have(key_order):
+    items = {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "string"},
+                                              "c": {"enum": ["x", "y", "z"]}, "d": {}}}  # fmt: skip
+    schema = {"items": items, "type": "array", "uniqueItems": True}
+    judge = jsonschema.Draft202012Validator(schema)
+    automaton = compile(json_schema.parse(schema, key_order=key_order))
+    values = [{}, {"a": 1}, {"b": "p"}, {"b": "q", "c": "x"}, {"a": 2, "c": "x"}, {"c": "y"},
+              {"b": "p", "d": 0}, {"a": 2, "c": "x", "e": 1}, {"e": 1}, {"a": 1, "e": 2}]  # fmt: skip
+    taken = 0
+    for chosen in itertools.product(values, repeat=2):
+        array = list(chosen)
+        if automaton.accepts(json.dumps(array).encode()):
+            taken += 1
+            assert judge.is_valid(array)
+    assert taken > 60
+    assert automaton.accepts(json.dumps(values[1:6]).encode())
+    for repeated in (
+        b'[{"b": "p", "e": 1, "e": 2}, {"b": "p", "e": 2}]',
+        b'[{"b": "p", "b": "q"}]',
+    ):
+        assert not automaton.accepts(repeated)
+
+
+@pytest.mark.parametrize("key_order", ["schema", "any"])
 def test_items_are_told_apart_by_what_is_within(key_order):
     pair = {"type": "object", "properties": {"a": {"type": "number"}, "b": {}}, "required": ["a"]}
     free, pairs = (

@@ -196,13 +196,17 @@ ANY_CHAR = Chars(((0, 0xD7FF), (0xE000, 0x10FFFF)))
 def sequence(*items: Expression) -> Expression:
     """Concatenation, flattened, with neighbouring literals joined."""
     flat: list[Expression] = []
+    last: Literal | None = None  # as long as it is the last one
     for item in items:
-        parts = item.items if isinstance(item, Sequence) else (item,)
-        for part in parts:
-            if isinstance(part, Literal) and flat and isinstance(flat[-1], Literal):
-                flat[-1] = Literal(flat[-1].text + part.text)
-            elif part != EMPTY:
+        for part in item.items if isinstance(item, Sequence) else (item,):
+            if not isinstance(part, Literal):
                 flat.append(part)
+                last = None
+            elif last is not None:
+                flat[-1] = last = Literal(last.text + part.text)
+            elif part.text:
+                flat.append(part)
+                last = part
     if len(flat) == 1:
         return flat[0]
     return Sequence(tuple(flat)) if flat else EMPTY

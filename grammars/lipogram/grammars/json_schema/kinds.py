@@ -11,6 +11,7 @@ from lipogram.grammars.json_schema.algebra import meet
 from lipogram.grammars.json_schema.distinct import CLASSES, FEW_CLASSES, of_class
 from lipogram.grammars.json_schema.numbers import NumberSet
 from lipogram.grammars.json_schema.shapes import (
+    NEVER,
     NO_NUMBERS,
     NO_TEXTS,
     ArrayCube,
@@ -25,11 +26,13 @@ if TYPE_CHECKING:
     from lipogram.grammars.json_schema.writer import Writer
 
 _LEVELS = 3  # of values within values that are looked at: each doubles the kinds
+_FEW = 3  # forms of objects, and declared strings, by which they are told apart
 _SCALARS = "everywhere: where no two items may be equal, strings and numbers differ in a checksum"
 _ARRAYS = "everywhere: where no two items may be equal, arrays differ in the kind of the first item"
 _OBJECTS = (
     "everywhere: where no two items may be equal, objects differ in the checksum or kind of a"
-    " property that has to be there, or of the only one; of others there is at most one"
+    " property that has to be there, of a declared string, or of the only property; of others"
+    " there is at most one"
 )
 _DIGIT = ir.one_of("0123456789")
 # One spelling for each number, and so short that as binary floating point they still differ.
@@ -136,28 +139,57 @@ class KindWriter:
         if kinds is None and len(cubes) == 1:
             (cube,) = cubes
             kinds = self._by_property(cube, levels, classes) or self._by_lone(cube, levels, classes)
-        return kinds or [self._writer.add("item", self._writer.shape(Shape(objects=cubes)))]
+        return kinds or self._by_optional(cubes) or [self._alike(cubes)]
+
+    def _alike(self, cubes: tuple[ObjectCube, ...]) -> ir.Expression:
+        return self._writer.add("item", self._writer.shape(Shape(objects=cubes)))
 
     def _by_string(self, cubes: tuple[ObjectCube, ...]) -> list[ir.Expression] | None:
         """Objects by a property that is a string in all."""
-        schemas = self._writer.schemas
         for name in cubes[0].required:
-            shapes = [schemas.shape(cube.at(name)) for cube in cubes if name in cube.required]
-            if len(shapes) < len(cubes) or any(map(_is_more_than_strings, shapes)):
-                continue
-            kinds = []
-            for values in _classes([shape.strings for shape in shapes]):
-                written = [
-                    self._writer.objects.write_with(cube, name, value)
-                    for cube, value in zip(cubes, values, strict=True)
-                    if value != ir.NOTHING
-                ]
-                options = [option for option in written if option is not None]
-                if len(options) < len(written):
-                    return None
-                kinds.append(self._writer.add("item", ir.Choice(tuple(options))))
-            return kinds
+            if all(name in cube.required for cube in cubes):
+                kinds = self._told_by(cubes, name, CLASSES)
+                if kinds is not None:
+                    return kinds
         return None
+
+    def _told_by(
+        self, cubes: tuple[ObjectCube, ...], name: str, classes: int
+    ) -> list[ir.Expression] | None:
+        """Objects by a required property; None where its values may be more than strings."""
+        shapes = [self._writer.schemas.shape(cube.at(name)) for cube in cubes]
+        if any(map(_is_more_than_strings, shapes)):
+            return None
+        kinds = []
+        for values in _classes([shape.strings for shape in shapes], classes):
+            written = [
+                self._writer.objects.write_with(cube, name, value)
+                for cube, value in zip(cubes, values, strict=True)
+                if value != ir.NOTHING
+            ]
+            options = [option for option in written if option is not None]
+            if len(options) < len(written):
+                return None
+            kinds.append(self._writer.add("item", ir.Choice(tuple(options))))
+        return kinds
+
+    def _by_optional(self, cubes: tuple[ObjectCube, ...]) -> list[ir.Expression]:
+        """Objects by the first of a few declared strings that they have; those come once."""
+        kinds: list[ir.Expression] = []
+        names = dict.fromkeys(name for cube in cubes for name in cube.named)
+        for name in names if len(cubes) <= _FEW else ():
+            having = tuple(_having(cube, name) for cube in cubes if cube.at(name) != NEVER)
+            told = self._told_by(having, name, FEW_CLASSES) if having else None
+            if told is not None:
+                kinds += told
+                cubes = tuple(
+                    replace(cube, named=cube.named | {name: NEVER})
+                    for cube in cubes
+                    if name not in cube.required
+                )
+            if not cubes or len(kinds) >= _FEW * FEW_CLASSES:
+                break
+        return [*kinds, self._alike(cubes)] if kinds and cubes else kinds
 
     def _by_property(self, cube: ObjectCube, levels: int, classes: int) -> list[ir.Expression]:
         for name in cube.required:
@@ -199,6 +231,12 @@ class KindWriter:
         return [self._writer.scalar(kind) for kind in kinds]
 
 
+def _having(cube: ObjectCube, name: str) -> ObjectCube:
+    """The objects that have the property, once."""
+    named, required = cube.named | {name: cube.at(name)}, cube.required | {name: None}
+    return replace(cube, named=named, required=required)
+
+
 def _takes_rules(expression: ir.Expression) -> bool:
     match expression:
         case ir.Sequence(items) | ir.Choice(items) | ir.Intersection(items):
@@ -233,7 +271,7 @@ def _is_more_than_strings(shape: Shape) -> bool:
     return _has_scalars(replace(shape, strings=NO_TEXTS)) or bool(shape.arrays or shape.objects)
 
 
-def _classes(texts: list[Texts]) -> Iterator[list[ir.Expression]]:
+def _classes(texts: list[Texts], classes: int) -> Iterator[list[ir.Expression]]:
     """Disjoint classes of strings, each as its part of each of the sets."""
     listed = [one.members for one in texts if one.members is not None]
     if len(listed) == len(texts):
@@ -241,8 +279,8 @@ def _classes(texts: list[Texts]) -> Iterator[list[ir.Expression]]:
             literal = CANONICAL.string(ir.Literal(text.encode()))
             yield [literal if text in members else ir.NOTHING for members in listed]
         return
-    for number in range(CLASSES):
-        yield [CANONICAL.string(one.expression, of_class(number)) for one in texts]
+    for number in range(classes):
+        yield [CANONICAL.string(one.expression, of_class(number, classes)) for one in texts]
 
 
 def listed(shape: Shape) -> list[Shape] | None:

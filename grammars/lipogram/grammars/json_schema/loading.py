@@ -69,15 +69,8 @@ def _checked(schema: object) -> set[str]:
                     _check_text(value)
             elif isinstance(value, dict):
                 below.extend(value.values())
-                for name in value:
-                    if name in _IDENTIFYING:
-                        told.add(name)
-                    elif not isinstance(name, str):
-                        raise GrammarError(
-                            f"expected a string as a name, found {name!r}", pointer=""
-                        )
-                    elif not name.isascii():
-                        _check_text(name)
+                told |= _IDENTIFYING.intersection(value)
+                _check_names(value)
             elif isinstance(value, list | tuple):
                 below.extend(value)
             elif value is not True and value is not False and value is not None:
@@ -85,6 +78,16 @@ def _checked(schema: object) -> set[str]:
         level = below
         depth += 1
     return told
+
+
+def _check_names(members: dict[Any, object]) -> None:
+    try:
+        names = "".join(members)
+    except TypeError:
+        name = next(name for name in members if not isinstance(name, str))
+        raise GrammarError(f"expected a string as a name, found {name!r}", pointer="") from None
+    if not names.isascii():
+        _check_text(names)
 
 
 def _check_number(value: object) -> None:

@@ -225,8 +225,18 @@ def test_unique_objects_differ_in_strings_that_some_have(key_order):
     schema = {"items": items, "type": "array", "uniqueItems": True}
     judge = jsonschema.Draft202012Validator(schema)
     automaton = compile(json_schema.parse(schema, key_order=key_order))
-    values = [{}, {"a": 1}, {"b": "p"}, {"b": "q", "c": "x"}, {"a": 2, "c": "x"}, {"c": "y"},
-              {"b": "p", "d": 0}, {"a": 2, "c": "x", "e": 1}, {"e": 1}, {"a": 1, "e": 2}]  # fmt: skip
+    values = [
+        {},
+        {"a": 1},
+        {"b": "p"},
+        {"b": "q", "c": "x"},
+        {"a": 2, "c": "x"},
+        {"c": "y"},
+        {"b": "p", "d": 0},
+        {"a": 2, "c": "x", "e": 1},
+        {"e": 1},
+        {"a": 1, "e": 2},
+    ]
     taken = 0
     for chosen in itertools.product(values, repeat=2):
         array = list(chosen)

@@ -4,6 +4,7 @@ import asyncio
 import random
 
 import numpy as np
+import pytest
 
 from lipogram.decoding.models.base import Query
 from lipogram.decoding.models.embedded import EmbeddedCausal, load
@@ -11,7 +12,7 @@ from lipogram.decoding.models.embedded.growing import Growing
 
 
 def rows(*values: int) -> np.ndarray:
-    return np.array(values, np.float32).reshape(1, -1, 1)
+    return np.array(values, np.float32).reshape(-1, 1, 1)
 
 
 def values(growing: Growing, most: int = 99) -> list[float]:
@@ -31,16 +32,20 @@ def test_continuations_of_one_beginning_are_apart() -> None:
     assert longer.nbytes == 4 * one.last(1).nbytes
 
 
-def test_it_grows_like_a_list() -> None:
-    rng, expected, growing = random.Random(1), [], Growing.of(rows())
+@pytest.mark.parametrize("ahead", [0, 1])
+def test_it_grows_like_a_list(ahead: int) -> None:
+    rng, expected = random.Random(1), list[int]()
+    growing = Growing.of(rows(*[0] * ahead), ahead)
     for _ in range(300):
         new = [rng.randrange(100) for _ in range(rng.randrange(1, 9))]
-        growing = growing.grown(rows(*new))
+        growing, begun = growing.grown(rows(*new, *[1000] * ahead)), [1000] * ahead
         expected += new
         if rng.random() < 0.1:
             kept = rng.randrange(len(expected))
-            growing, expected = growing[:, :kept], expected[:kept]
+            growing, begun = growing[:, :kept], expected[kept : kept + ahead]
+            expected = expected[:kept]
         assert values(growing, 10**6) == expected
+        assert growing.begun().ravel().tolist() == begun
 
 
 def test_scores_do_not_depend_on_what_else_was_continued() -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,8 @@ from lipogram.decoding.models.prefixes import Extension, PrefixCache, Snapshot
 from lipogram.decoding.vocabulary import Vocabulary
 
 _SHORT_TOKENS = 16
+# Handing a pass to a thread and back takes up to 1 ms: passes shorter than this are not handed on.
+_QUICK_S = 0.006
 
 
 class DecoderGraph(Protocol):
@@ -73,8 +76,11 @@ class CachedCausal:
     """A graph behind `CausalModel`.
 
     Long prefixes run in chunks between which others have their turn, and a cancelled call stops
-    after the chunk under way. All of it is used from one event loop at a time.
+    after the chunk under way. All of it is used from one event loop at a time, which runs a lone
+    quick pass itself while no other model has any to run.
     """
+
+    _driven: ClassVar[set[CachedCausal]] = set()
 
     def __init__(
         self, graph: DecoderGraph, vocabulary: Vocabulary, facts: Facts, *, cache_bytes: int
@@ -86,6 +92,7 @@ class CachedCausal:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix=facts.name)
         self._pending: list[_Work] = []
         self._driver: asyncio.Task[None] | None = None
+        self._last_pass_s = float("inf")  # of one row and few tokens
 
     @property
     def name(self) -> str:
@@ -160,33 +167,49 @@ class CachedCausal:
 
     async def _drive(self) -> None:
         """Run while anything is pending; callers that became ready together are taken together."""
-        loop = asyncio.get_running_loop()
-        await asyncio.sleep(0)
-        while self._pending:
-            chosen = [work for work in self._pending if not work.done.done()]
-            self._pending = chosen
-            if not chosen:
-                return
-            try:
+        self._driven.add(self)
+        try:
+            await asyncio.sleep(0)
+            while self._pending:
+                chosen = [work for work in self._pending if not work.done.done()]
+                await self._turn(chosen)
+                self._pending = [work for work in self._pending if not work.done.done()]
+        finally:
+            self._driven.discard(self)
+
+    async def _turn(self, chosen: list[_Work]) -> None:
+        """Run what `_advance` does of these, and answer those that are done."""
+        try:
+            self._look_up(chosen)
+            if self._is_quick(chosen):
+                self._advance(chosen)
+            elif chosen:
+                loop = asyncio.get_running_loop()
                 await loop.run_in_executor(self._worker, self._advance, chosen)
-            except Exception as failure:
-                for work in chosen:
-                    if not work.done.done():
-                        work.done.set_exception(BackendFailed(f"{self.name}: {failure}"))
+        except Exception as failure:
             for work in chosen:
-                if work.left == 0 and not work.done.done():
-                    work.done.set_result(_joined(work.rows))
-            self._pending = [work for work in self._pending if not work.done.done()]
+                if not work.done.done():
+                    work.done.set_exception(BackendFailed(f"{self.name}: {failure}"))
+        for work in chosen:
+            if work.left == 0 and not work.done.done():
+                work.done.set_result(_joined(work.rows))
+
+    def _is_quick(self, works: Sequence[_Work]) -> bool:
+        """Whether others will hardly wait for it."""
+        few = len(works) == 1 and works[0].left <= _SHORT_TOKENS
+        return few and self._last_pass_s < _QUICK_S and self._driven == {self}
 
     def _advance(self, works: Sequence[_Work]) -> None:
-        """One turn in the worker thread: what is nearly done, and a chunk of the oldest other.
+        """One turn: what is nearly done, and a chunk of the oldest other.
 
         What has not begun looks again for a prefix that another has left since.
         """
-        self._look_up(works)
         short = [work for work in works if work.left <= _SHORT_TOKENS][: self._graph.max_rows]
         for group in self._groups(short):
+            begun_s = time.perf_counter()
             self._run(group)
+            if len(group) == 1:
+                self._last_pass_s = time.perf_counter() - begun_s
         self._look_up(works)
         long = [work for work in works if work.left > _SHORT_TOKENS][:1]
         if long:

@@ -1,6 +1,8 @@
 """The transformer behind every embedded model, in the form that trains fast on a CPU."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -52,7 +54,9 @@ class Batch:
 
 def normalise(x: Tensor) -> Tensor:
     """Root-mean-square normalisation without a gain."""
-    return functional.rms_norm(x, (x.shape[-1],))
+    # ONNX's operator has a gain. Without one here, the graph would make it on each run.
+    gain = torch.ones(x.shape[-1]) if torch.compiler.is_exporting() else None
+    return functional.rms_norm(x, (x.shape[-1],), gain)
 
 
 def rotation(positions: Tensor, rotated: int) -> tuple[Tensor, Tensor]:
@@ -119,16 +123,16 @@ class Block(nn.Module):  # type: ignore[misc]
         self.sharpness = nn.Parameter(torch.full((shape.heads,), 0.2))
         self.mix = nn.Parameter(torch.tensor([1.0, 0.0]))
 
-    def project(self, x: Tensor, cosines: Tensor, sines: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values [B, T, H, D], keys not yet shifted."""
+    def project(self, x: Tensor, turn: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values [B, T, H, D], keys not yet shifted; `turn` is as `rotate`."""
         heads = (*x.shape[:2], self.shape.heads, self.shape.head_width)
         hidden = normalise(x)
         query, key, value = (
             functional.linear(hidden, w.to(x.dtype)).view(heads)
             for w in (self.query, self.key, self.value)
         )
-        query = rotate(normalise(query), cosines, sines) * self.sharpness.to(x.dtype)[:, None]
-        return query, rotate(normalise(key), cosines, sines), value
+        query = turn(normalise(query)) * self.sharpness.to(x.dtype)[:, None]
+        return query, turn(normalise(key)), value
 
     def finish(self, x: Tensor, mixed: Tensor) -> Tensor:
         """Adds what attention gathered ([B, T, width]) and the feed-forward part."""
@@ -198,16 +202,17 @@ class Transformer(nn.Module):  # type: ignore[misc]
             rows.append(functional.pad(rows[-1][:, :-1], (1, 0)))
         rows = [torch.where(batch.positions >= back, row, 0) for back, row in enumerate(rows)]
         embedded = self.embedding(rows).to(torch.bfloat16)
-        turns = [
-            t.to(torch.bfloat16)[:, :, None]
-            for t in rotation(batch.positions, shape.head_width // 2)
-        ]
+        cosines, sines = (
+            turn.to(torch.bfloat16)[:, :, None]
+            for turn in rotation(batch.positions, shape.head_width // 2)
+        )
+        turn = partial(rotate, cosines=cosines, sines=sines)
         biases = {window: masks(batch, window, shape.causal) for window in set(shape.windows)}
         follows, x = batch.positions > 0, embedded
         for block, window in zip(self.blocks, shape.windows, strict=True):
             assert isinstance(block, Block)
             x = block.remix(x, embedded)
-            query, key, value = block.project(x, turns[0], turns[1])
+            query, key, value = block.project(x, turn)
             key = shift_keys(key, follows)
             x = block.finish(x, attend(query, key, value, biases[window]))
         return normalise(x)

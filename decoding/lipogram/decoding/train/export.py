@@ -1,5 +1,6 @@
-"""Writing a trained model as ONNX, weights in int8; causal ones in the layout of Optimum."""
+"""Writing a trained model as ONNX, weights in int8; causal ones with caches as in `growing`."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,18 +12,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lipogram.decoding.train import graphs
-from lipogram.decoding.train.architecture import Block, Transformer, normalise, rotation
+from lipogram.decoding.train.architecture import Block, Shape, Transformer, normalise, rotation
 
+_OPSET = 23  # the first with RMSNormalization and RotaryEmbedding
 _NEVER = -1e4
 _SMALLEST_COMPRESSED = 4096
 
 
 class CachedDecoder(nn.Module):  # type: ignore[misc]
-    """The causal model over new tokens and cached keys.
+    """The causal model over new tokens and what is kept of those before.
 
-    Each row's cache may be padded on the left and its new tokens on the right; a cached key is kept
-    as it was projected, so that a cache can be cut and gathered by position. A layer with a window
-    may be given only the end of its cache, of the window's length at least.
+    Each row's past may be padded on the left and its new tokens on the right. A layer keeps keys
+    and values [B, P, H, D], where it has a window the last ones, of the window's length at least.
+    Keys are kept shifted; the part that the first new key gets comes apart, [B, 1, H, D / 2].
     """
 
     def __init__(self, model: Transformer) -> None:
@@ -37,46 +39,73 @@ class CachedDecoder(nn.Module):  # type: ignore[misc]
         previous_ids: Tensor,
         *past: Tensor,
     ) -> tuple[Tensor, ...]:
-        """Logits [B, T, V], then each layer's keys and values [B, H, P + T, D]."""
+        """Logits [B, T, V], then each layer's new keys [B, T + 1, H, D] and values [B, T, H, D].
+
+        Of the key after the last, only the shifted half is there.
+        """
         shape, length = self.model.shape, input_ids.shape[1]
         known = torch.cat((previous_ids, input_ids), 1)
         reach = shape.previous_tokens
         rows = [known[:, reach - back : reach - back + length] for back in range(reach + 1)]
         rows = [torch.where(position_ids >= back, row, 0) for back, row in enumerate(rows)]
         x = embedded = self.model.embedding(rows)
-        cosines, sines = (
-            turn[:, :, None] for turn in rotation(position_ids, shape.head_width // 2)
-        )
+        turn = _turning(shape, position_ids)
         present: list[Tensor] = []
+        biases: dict[int, Tensor] = {}
         for index, (block, window) in enumerate(zip(self.model.blocks, shape.windows, strict=True)):
             assert isinstance(block, Block)
+            keys, values, follows = past[3 * index : 3 * index + 3]
+            if window not in biases:
+                biases[window] = _bias(attention_mask, keys.shape[1], length, window)
             x = block.remix(x, embedded)
-            query, *new = (part.transpose(1, 2) for part in block.project(x, cosines, sines))
-            key, value = (torch.cat((past[2 * index + i], part), 2) for i, part in enumerate(new))
+            query, key, value = block.project(x, turn)
+            key = _shifted(key, follows)
             present += [key, value]
-            bias = _bias(attention_mask, length, window)
-            if window:
-                first = torch.sym_max(key.shape[2] - length - window, 0)
-                bias = bias[..., bias.shape[-1] - key.shape[2] + first :]
-                key, value = key[:, :, first:], value[:, :, first:]
-            key = _shifted(key)
-            scores = query @ key.transpose(-1, -2) + bias
-            x = block.finish(x, (scores.softmax(-1) @ value).transpose(1, 2).flatten(2))
+            mixed = _attend(query, (keys, key[:, :-1]), (values, value), biases[window])
+            x = block.finish(x, mixed)
         return normalise(x) @ self.model.head.T, *present
 
 
-def _shifted(key: Tensor) -> Tensor:
-    """See `shift_keys`; the padding of a cache is zero, so nothing comes from there."""
+def _turning(shape: Shape, positions: Tensor) -> Callable[[Tensor], Tensor]:
+    """`rotate` as one operator, at positions [B, T]."""
+    cosines, sines = rotation(positions, shape.head_width // 2)
+
+    def turn(x: Tensor) -> Tensor:
+        turned = torch.onnx.ops.rotary_embedding(
+            x.flatten(2), cosines, sines, num_heads=shape.heads,
+            rotary_embedding_dim=shape.head_width // 2,
+        )  # fmt: skip
+        return turned.view(x.shape)
+
+    return turn
+
+
+def _shifted(key: Tensor, follows: Tensor) -> Tensor:
+    """See `shift_keys`: [B, T, H, D] -> [B, T + 1, H, D], the first with half a key of before."""
     half = key.shape[-1] // 2
-    moved = functional.pad(key[:, :, :-1, half:], (0, 0, 1, 0))
-    return torch.cat((key[..., :half], moved), -1)
+    still = functional.pad(key[..., :half], (0, 0, 0, 0, 0, 1))
+    return torch.cat((still, torch.cat((follows, key[..., half:]), 1)), -1)
 
 
-def _bias(attention_mask: Tensor, length: int, window: int) -> Tensor:
-    keys = torch.arange(attention_mask.shape[1])
-    distance = keys[attention_mask.shape[1] - length :, None] - keys[None, :]
+def _attend(
+    query: Tensor, keys: tuple[Tensor, Tensor], values: tuple[Tensor, Tensor], bias: Tensor
+) -> Tensor:
+    """Attention [B, T, H, D] over what was and what is new; neither is copied to join them."""
+    query = query.transpose(1, 2)
+    scores = torch.cat([query @ part.permute(0, 2, 3, 1) for part in keys], -1) + bias
+    weights, past = scores.softmax(-1), keys[0].shape[1]
+    shares = weights[..., :past], weights[..., past:]
+    old, new = (w @ part.transpose(1, 2) for w, part in zip(shares, values, strict=True))
+    return (old + new).transpose(1, 2).flatten(2)
+
+
+def _bias(attention_mask: Tensor, past: int, length: int, window: int) -> Tensor:
+    """Zero where a new token sees one of the last `past` or a new one, [B, 1, T, past + T]."""
+    keys = past + length
+    distance = torch.arange(past, keys)[:, None] - torch.arange(keys)[None, :]
     seen = (distance >= 0) & (distance < window) if window else distance >= 0
-    return torch.where(seen[None] & (attention_mask[:, None, :] > 0), 0.0, _NEVER)[:, None]
+    real = attention_mask[:, attention_mask.shape[1] - keys :] > 0
+    return torch.where(seen[None] & real[:, None, :], 0.0, _NEVER)[:, None]
 
 
 class Denoiser(nn.Module):  # type: ignore[misc]
@@ -96,13 +125,15 @@ class Denoiser(nn.Module):  # type: ignore[misc]
         ]
         x = embedded = self.model.embedding(rows)
         positions = torch.arange(length)
-        cosines, sines = (t[:, :, None] for t in rotation(positions[None], shape.head_width // 2))
+        turn = _turning(shape, positions + torch.zeros_like(input_ids))
         distance = (positions[:, None] - positions[None, :]).abs()
         for block, window in zip(self.model.blocks, shape.windows, strict=True):
             assert isinstance(block, Block)
             x = block.remix(x, embedded)
-            query, key, value = (part.transpose(1, 2) for part in block.project(x, cosines, sines))
-            scores = query @ _shifted(key).transpose(-1, -2)
+            query, key, value = block.project(x, turn)
+            key = _shifted(key, torch.zeros_like(key[:, :1, :, key.shape[-1] // 2 :]))[:, :-1]
+            query, key, value = (part.transpose(1, 2) for part in (query, key, value))
+            scores = query @ key.transpose(-1, -2)
             if window:
                 scores = scores + torch.where(distance < window, 0.0, _NEVER)
             x = block.finish(x, (scores.softmax(-1) @ value).transpose(1, 2).flatten(2))
@@ -128,7 +159,7 @@ def _export_masked(model: Transformer) -> onnx.ModelProto:
         1: torch.export.Dim("length", min=2, max=8192),
     }
     program = torch.onnx.export(
-        Denoiser(model), (torch.zeros(2, 8, dtype=torch.long),), dynamo=True,
+        Denoiser(model), (torch.zeros(2, 8, dtype=torch.long),), dynamo=True, opset_version=_OPSET,
         input_names=["input_ids"], output_names=["logits"], dynamic_shapes=(axes,),
     )  # fmt: skip
     assert program is not None
@@ -138,10 +169,11 @@ def _export_masked(model: Transformer) -> onnx.ModelProto:
 def _export_causal(model: Transformer) -> onnx.ModelProto:
     shape, batch, past, new = model.shape, 2, 5, 3
     layers, whole = len(shape.windows), torch.ones(batch, past + new, dtype=torch.long)
+    heads, width = shape.heads, shape.head_width
     caches = [
-        torch.zeros(batch, shape.heads, past - bool(window), shape.head_width)
+        torch.zeros(batch, kept, heads, kept_width)
         for window in shape.windows
-        for _ in range(2)
+        for kept, kept_width in [(past - bool(window), width)] * 2 + [(1, width // 2)]
     ]
     inputs = (whole[:, :new], whole, whole[:, :new], whole[:, : shape.previous_tokens])
     rows = torch.export.Dim("batch", min=1, max=1024)
@@ -151,16 +183,19 @@ def _export_causal(model: Transformer) -> onnx.ModelProto:
         torch.export.Dim("new", min=1, max=8192),
     )
     free = torch.export.Dim.DYNAMIC
-    names = [f"{i}.{part}" for i in range(layers) for part in ("key", "value")]
+    parts = ("key", "value", "follows")
+    names = [f"{i}.{part}" for i in range(layers) for part in parts]
     program = torch.onnx.export(
-        CachedDecoder(model), (*inputs, *caches), dynamo=True,
+        CachedDecoder(model), (*inputs, *caches), dynamo=True, opset_version=_OPSET,
         input_names=["input_ids", "attention_mask", "position_ids", "previous_ids"]
         + [f"past_key_values.{name}" for name in names],
-        output_names=["logits"] + [f"present.{name}" for name in names],
+        output_names=["logits"] + [f"present.{i}.{p}" for i in range(layers) for p in parts[:2]],
         dynamic_shapes=(
             {0: rows, 1: fresh}, {0: rows, 1: free}, {0: rows, 1: fresh}, {0: rows},
             tuple(
-                {0: rows, 2: seen if window else cached} for window in shape.windows for _ in "kv"
+                {0: rows} if part == "follows" else {0: rows, 1: seen if window else cached}
+                for window in shape.windows
+                for part in parts
             ),
         ),
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from lipogram.decoding.models.embedded.masked import EmbeddedMasked
 NAMES = ("embedded-2k", "embedded-4k", "embedded-byte", "embedded-diffusion")
 DEFAULT = "embedded-2k"
 
+_MOST_THREADS = 4  # that pay for models so small
 _WEIGHTS = Path(__file__).parent / "weights"
 
 
@@ -24,16 +26,16 @@ def load(
     name_or_folder: str | Path = DEFAULT,
     *,
     name: str | None = None,
-    threads: int = 1,
+    threads: int = 0,
     cache_bytes: int = 256 << 20,
     infilling_tokens: int | None = None,
 ) -> EmbeddedCausal | EmbeddedMasked:
     """Open a shipped model, or a folder with an ONNX export in the layout of Optimum.
 
-    `name` replaces the model's own. `threads` are those of one run; `cache_bytes` bound the kept
-    keys and values. `infilling_tokens` replaces how many tokens around a cursor the model's own
-    configuration says are worth reading. Reads the whole file: some tenths of a second for a
-    shipped model. Raises UnreadableExport.
+    `name` replaces the model's own. `threads` are those of one run, 0: as many as there are cores,
+    at most 4. `cache_bytes` bound the kept keys and values. `infilling_tokens` replaces how many
+    tokens around a cursor the model's own configuration says are worth reading. Reads the whole
+    file: some tenths of a second for a shipped model. Raises UnreadableExport.
     """
     folder = folder_of(name_or_folder)
     configuration = Configuration.read(folder)
@@ -42,6 +44,7 @@ def load(
     if infilling_tokens is not None and configuration.infilling is not None:
         infilling = replace(configuration.infilling, context_tokens=infilling_tokens)
         configuration = replace(configuration, infilling=infilling)
+    threads = threads or min(os.cpu_count() or 1, _MOST_THREADS)
     if configuration.kind == "masked":
         return EmbeddedMasked(folder, configuration, threads=threads)
     return EmbeddedCausal(folder, configuration, threads=threads, cache_bytes=cache_bytes)

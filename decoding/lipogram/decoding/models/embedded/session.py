@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,15 +11,14 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from lipogram.decoding.models.base import Logits
+from lipogram.decoding.models.embedded.caches import layout
 from lipogram.decoding.models.embedded.configuration import UnreadableExport
-from lipogram.decoding.models.embedded.growing import Growing
 from lipogram.decoding.models.prefixes import Extension, Snapshot
-
-Cached = NDArray[Any]
 
 _STATES = "hidden"
 _TOKEN_INPUTS = ("input_ids", "attention_mask", "position_ids", "previous_ids")
 _FIRST_SCORED = "first_scored"
+_FEW_TOKENS = 16  # so few run no faster on more threads
 
 
 def open_graph(file: Path, threads: int) -> onnxruntime.InferenceSession:
@@ -34,10 +32,10 @@ def open_graph(file: Path, threads: int) -> onnxruntime.InferenceSession:
 
 
 class DecoderGraph:
-    """A decoder in the layout of Optimum; `previous_ids` int64[B, n] may ask for those before.
+    """A decoder with caches in one of the layouts of `caches`.
 
-    Where it takes `first_scored` int64[1], scores begin at that place of the new tokens. Where its
-    metadata has `windows`, tokens for each layer (0: all), layers get only the end of their caches.
+    `previous_ids` int64[B, n] may ask for the tokens before the new ones. Where the graph takes
+    `first_scored` int64[1], scores begin at that place of the new tokens.
 
     Graphs that we did not make may not take rows of unequal lengths (`ragged`).
     """
@@ -47,15 +45,13 @@ class DecoderGraph:
 
     def __init__(self, file: Path, threads: int, *, ragged: bool) -> None:
         self.ragged = ragged
-        self._session = open_graph(file, threads)
+        self._session = open_graph(file, 1)
+        self._wide_session = self._session if threads == 1 else open_graph(file, threads)
         inputs = {each.name: each for each in self._session.get_inputs()}
         outputs = [each.name for each in self._session.get_outputs()]
-        self._past_names = [name for name in inputs if name.startswith("past_key_values.")]
-        self._present_names = [
-            re.sub("^past_key_values", "present", name) for name in self._past_names
-        ]
-        known = {*self._past_names, *_TOKEN_INPUTS, _FIRST_SCORED}
-        if not {"logits", *self._present_names} <= set(outputs) or not known >= set(inputs):
+        self._caches = layout(self._session)
+        known = {*self._caches.inputs, *_TOKEN_INPUTS, _FIRST_SCORED}
+        if not {"logits", *self._caches.outputs} <= set(outputs) or not known >= set(inputs):
             raise UnreadableExport(
                 f"{file}: expected inputs {', '.join(_TOKEN_INPUTS)} and past_key_values.*, "
                 "outputs logits and present.*, "
@@ -64,23 +60,11 @@ class DecoderGraph:
         self._scores_from = _FIRST_SCORED in inputs
         self._optional = {"position_ids", "previous_ids"} & set(inputs)
         self._previous = inputs["previous_ids"].shape[1] if "previous_ids" in inputs else 0
-        _, heads, _, width = inputs[self._past_names[0]].shape
-        if not isinstance(heads, int) or not isinstance(width, int):
-            raise UnreadableExport(f"{file}: expected caches of fixed heads and width")
-        kind = np.float16 if "float16" in inputs[self._past_names[0]].type else np.float32
-        empty = np.zeros((heads, 0, width), kind)
-        self.cached_bytes_per_token = len(self._past_names) * heads * width * empty.itemsize
+        self.cached_bytes_per_token = self._caches.bytes_per_token
         self.weight_bytes = sum(part.stat().st_size for part in file.parent.glob(f"{file.name}*"))
         self._shown = [_STATES] if _STATES in outputs else []
         states = np.zeros((0, self._width_of(_STATES)), np.float16) if self._shown else None
-        windows = self._session.get_modelmeta().custom_metadata_map.get("windows")
-        layers = [int(each) for each in windows.split(",")] if windows else [0]
-        self._windows = [
-            layers[index * len(layers) // len(self._past_names)]
-            for index in range(len(self._past_names))
-        ]
-        kept = tuple(Growing.of(empty) if window else empty for window in self._windows)
-        self.empty = Snapshot(np.zeros(0, np.int64), kept, states)
+        self.empty = Snapshot(np.zeros(0, np.int64), self._caches.empty, states)
 
     @property
     def scores(self) -> int:
@@ -99,26 +83,18 @@ class DecoderGraph:
         """
         past = max(len(row.past.tokens) for row in rows)
         feeds = self._tokens(rows, past)
-        for index, (name, window) in enumerate(zip(self._past_names, self._windows, strict=True)):
-            kept = [row.past.arrays[index] for row in rows]
-            if window:
-                feeds[name] = _stack([each.last(window) for each in kept], min(past, window))
-            else:
-                feeds[name] = _stack(kept, past)
+        feeds |= zip(self._caches.inputs, self._caches.feeds(rows, past), strict=True)
         scored = min(row.wanted for row in rows) if self._scores_from else 0
         if self._scores_from:
             feeds[_FIRST_SCORED] = np.array([scored])
-        names = ["logits", *self._present_names, *self._shown]
-        logits, *presents = self._session.run(names, feeds)
+        names = ["logits", *self._caches.outputs, *self._shown]
+        is_wide = feeds["input_ids"].size > _FEW_TOKENS
+        session = self._wide_session if is_wide else self._session
+        logits, *presents = session.run(names, feeds)
         states = presents.pop() if self._shown else None
         results = []
         for index, row in enumerate(rows):
-            grown = tuple(
-                self._grown(window, row, old, present[index], past)
-                for window, old, present in zip(
-                    self._windows, row.past.arrays, presents, strict=True
-                )
-            )
+            grown = self._caches.grown(row, [present[index] for present in presents], past)
             tokens = np.concatenate((row.past.tokens, row.tokens))
             scores = logits[index, row.wanted - scored : len(row.tokens) - scored]
             shown = row.past.states
@@ -126,15 +102,6 @@ class DecoderGraph:
                 shown = np.concatenate((shown, states[index, : len(row.tokens)].astype(np.float16)))
             results.append((scores.astype(np.float32), Snapshot(tokens, grown, shown)))
         return results
-
-    def _grown(
-        self, window: int, row: Extension, old: Cached | Growing, present: Cached, past: int
-    ) -> Cached | Growing:
-        """A layer's cache of a row and its new tokens, of what a run of a batch gave for it."""
-        if isinstance(old, Growing):
-            first = min(past, window)
-            return old.grown(present[:, first : first + len(row.tokens)])
-        return _own(present, past - len(row.past.tokens), past + len(row.tokens))
 
     def _tokens(self, rows: Sequence[Extension], past: int) -> dict[str, NDArray[Any]]:
         new = max(len(row.tokens) for row in rows)
@@ -152,24 +119,3 @@ class DecoderGraph:
         return {"input_ids": ids, "attention_mask": mask} | {
             name: optional[name] for name in self._optional
         }
-
-
-def _stack(arrays: list[Cached], length: int) -> Cached:
-    """[heads, tokens, width] each -> [B, heads, length, width], padded on the left."""
-    if len(arrays) == 1:
-        return np.ascontiguousarray(arrays[0])[None]
-    heads, _, width = arrays[0].shape
-    stacked = np.zeros((len(arrays), heads, length, width), arrays[0].dtype)
-    for row, array in zip(stacked, arrays, strict=True):
-        row[:, length - array.shape[1] :] = array
-    return stacked
-
-
-def _own(array: Cached, first: int, stop: int) -> Cached:
-    """A part of a batch's array that does not keep the batch alive."""
-    part = array[:, first:stop]
-    return (
-        part
-        if part.flags.c_contiguous and part.base is not None and part.base.nbytes == part.nbytes
-        else part.copy()
-    )

@@ -327,9 +327,7 @@ class Automaton:
             try:
                 yield
             except MemoryError:
-                stop = self.exceeded(f"{what} takes too long")
-                self._stops.append(str(stop))
-                raise stop from None
+                raise self.exceeded(f"{what} takes too long") from None
 
     def _expanded(self, state: State) -> int:
         """Twice the row of a state, one more if it is complete; its successors are made."""
@@ -352,13 +350,22 @@ class Automaton:
                 f"more than the {self._budget.max_shortest_bytes} allowed"
             )
 
+    @property
+    def stop(self) -> str | None:
+        """Why nothing new is found out any more, since tables are half written; None if it is."""
+        return self._stops[0] if self._stops else None
+
     def exceeded(self, slow: str) -> BudgetExceeded:
-        """The budget that was used up, when compiled code raises MemoryError."""
+        """Stop for good: the budget that was used up, when compiled code raises MemoryError."""
+        self._stops.append(self._excess(slow))
+        return BudgetExceeded(self._stops[-1])
+
+    def _excess(self, slow: str) -> str:
         memory, budget = self.memory, self._budget
         if memory[FUEL] < 0:
-            return BudgetExceeded(slow)
+            return slow
         if memory[NODE_COUNT] >= budget.max_nodes:
-            return BudgetExceeded(f"the grammar needs more than {budget.max_nodes} residual nodes")
+            return f"the grammar needs more than {budget.max_nodes} residual nodes"
         if memory[ROW_COUNT] > budget.max_states or len(self) >= 8 * budget.max_states:
-            return BudgetExceeded(f"the grammar needs more than {budget.max_states} states")
-        return BudgetExceeded(f"the grammar needs more than {budget.max_bytes >> 20} MiB")
+            return f"the grammar needs more than {budget.max_states} states"
+        return f"the grammar needs more than {budget.max_bytes >> 20} MiB"

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from lipogram.decoding.canvas.compiled import adopting, deciding, first, layout, masks, stretches
 from lipogram.decoding.canvas.compiled.ways import spellings
+from lipogram.decoding.canvas.fronts import WORK_PER_S
 from lipogram.decoding.canvas.holes import Gap, Slot, Text
 from lipogram.decoding.canvas.lattice import EMPTY, Lattice
+from lipogram.decoding.sampling import pack
 from lipogram.grammars import State
 from lipogram.grammars.arrays import view
 from lipogram.grammars.engine.memory import COUNTERS, copy_in, new_memory
@@ -140,13 +142,23 @@ class Board:
                 return stretches.UNDECIDED
         return verdict
 
-    def decide(self, position: int, token: int) -> int:
-        """Whether a token fits a free slot; UNDECIDED where it is hard to tell."""
+    def decide(self, position: int, token: int, limit_s: float) -> int:
+        """Whether a token fits a free slot; UNDECIDED where so much work does not tell."""
         with self._steps.working, self._steps.some_reaches.lock:
             return deciding.decide(
                 self._m, self._k, self._r, self._w, self._v,
                 self._steps.masker.vocabulary.reaches.memory, self._spellings, position, token,
                 self._end,
+                int(limit_s * WORK_PER_S),
+            )  # fmt: skip
+
+    def decide_one_of(self, position: int, tokens: NDArray[np.bool_]) -> int:
+        """Whether one of some tokens fits a free slot; UNDECIDED where it is hard to tell."""
+        reaches = self._steps.masker.vocabulary.reaches
+        with self._steps.working, reaches.lock:
+            return deciding.decide_one_of(
+                self._m, self._k, self._r, self._w, self._v, reaches.memory, self._spellings,
+                pack(tokens), position, self._end,
             )  # fmt: skip
 
     def way(self) -> Way:

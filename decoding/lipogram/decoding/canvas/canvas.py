@@ -16,7 +16,6 @@ from lipogram.decoding.canvas.joint import Joint, LogProbabilities
 from lipogram.decoding.canvas.lattice import EMPTY, Lattice
 from lipogram.decoding.canvas.suggestions import suggested
 from lipogram.decoding.errors import HolesTooSmall, TokenRejected, Unfillable, UnsupportedJob
-from lipogram.decoding.masking import Masker
 from lipogram.decoding.sampling import pack
 from lipogram.decoding.vocabulary import Vocabulary
 from lipogram.grammars import Automaton, BudgetExceeded
@@ -67,15 +66,16 @@ class Canvas:
         self.statistics = Statistics()
         self._vocabulary = vocabulary
         self._max_check_s = max_check_s
-        # In memory of its own: fillings lead to more states than should be kept with a grammar.
         texts = [part for part in parts if isinstance(part, bytes)]
         first = suggested(vocabulary, automaton.grammar, texts)
         some = vocabulary.reaches_of(first)
-        steps = Fronts(Masker(automaton.fresh(), vocabulary), some)
+        # Begun in memory of its own, since what is met then is much, and of little use later.
+        steps = Fronts(automaton, vocabulary, some, automaton.fresh())
         steps.working.left_s = max_construction_s
         self._decisions = Decisions(steps, cells(parts))
         if not self._decisions.can_begin():
             raise self._misfit(parts)
+        self._decisions = self._decisions.renewed()
 
     def __len__(self) -> int:
         """The number of slots."""
@@ -95,15 +95,13 @@ class Canvas:
         """
         self.statistics.checks += 1
         self._decisions.steps.working.left_s = self._max_check_s
-        was_stopped = False
         try:
             return "accept" if self._fits(slot, token) else "reject"
         except BudgetExceeded:
             self.statistics.unknown += 1
-            was_stopped = True
             return "unknown"
         finally:
-            self._account(was_stopped)
+            self._account()
 
     def mask(self, slot: int, out: NDArray[np.int32]) -> None:
         """Write the tokens that fit: int32[ceil(V/32)], bit j of word i is token 32*i + j.
@@ -116,13 +114,11 @@ class Canvas:
         size = len(self._vocabulary)
         fitting = np.zeros(size, np.bool_)
         choices = self._decisions.lattice.choices(slot)
-        was_stopped = False
         if choices is not None:
             fitting[[token for token in choices if token != EMPTY]] = True
         elif not self._decisions.add_fitting(slot, fitting):
             self.statistics.unknown += 1
-            was_stopped = True
-        self._account(was_stopped)
+        self._account()
         for token in self._vocabulary.eos_ids:
             fitting[token] = self.check(slot, token) == "accept"
         out[:] = pack(fitting)
@@ -219,11 +215,11 @@ class Canvas:
     def _filled(self, tokens: Mapping[int, int]) -> list[int]:
         return [tokens.get(slot, EMPTY) for slot in range(len(self))]
 
-    def _account(self, was_stopped: bool) -> None:
+    def _account(self) -> None:
         """Count the work of an answer, and take new memory where it used up much."""
         self.statistics.work_s += self._max_check_s - self._decisions.steps.working.left_s
-        self._decisions.steps.working.left_s = self._max_check_s
-        self._decisions = self._decisions.renewed(was_stopped)
+        if self._decisions.steps.masker.automaton.is_worn:
+            self._decisions = self._decisions.renewed()
 
     def _fits(self, slot: int, token: int) -> bool:
         choices = self._decisions.lattice.choices(slot)

@@ -22,6 +22,10 @@ from lipogram.grammars import BudgetExceeded, State
 
 _ATTEMPTS: Final = ((2, 4), (2, 13), (16, 13))  # at a first witness; see `first.reach`
 _MAX_TRIED: Final = 4000  # tokens of a mask, tried one by one
+_RENEWAL_S: Final = 10.0  # of work
+_LEAST_S: Final = 0.3  # for all fillings at once
+_ALL_S: Final = 60.0
+_ONE_S: Final = 0.02  # for one of the tokens of a mask
 Wanted = tuple[int, int]  # a slot and what it must take
 
 
@@ -56,19 +60,24 @@ class Decisions:
         """Tokens by slot, EMPTY for those left so."""
         return [self.board.token(position) for position in self.lattice.position_of]
 
-    def fits(self, slot: int, token: int) -> bool:
-        """Whether some filling has the token, or EMPTY, in a free slot. Raises BudgetExceeded."""
+    def fits(self, slot: int, token: int, limit_s: float = _ALL_S) -> bool:
+        """Whether some filling has the token, or EMPTY, in a free slot.
+
+        Raises BudgetExceeded where that takes more work than is left, or about `limit_s`.
+        """
         wanted = slot, token
         self._proof = None
         if token == self.board.token(self.lattice.position_of[slot]) or wanted in self._accepted:
             return True
         if wanted in self._rejected:
             return False
-        verdict = self.board.decide(self.lattice.position_of[slot], token)
+        verdict = self.board.decide(self.lattice.position_of[slot], token, limit_s)
         way = self.board.way() if verdict == ACCEPTED else None
         if verdict == REJECTED:
             self._proof = self.board.proof()
         elif way is None:
+            if self.board.has_row and min(self.steps.working.left_s, limit_s) < _LEAST_S:
+                raise BudgetExceeded("deciding what fits a canvas takes too long")
             way = self._exactly(wanted)
         if way is None:
             self._rejected.add(wanted)
@@ -107,25 +116,49 @@ class Decisions:
             left = self.board.possible(position) & ~fitting
             if kept != EMPTY:
                 self._move_alike(slot, kept, left, fitting)
+            is_hard, is_whole = not self.board.has_row, True
             for _ in range(_MAX_TRIED):
-                token = int(np.argmax(left))
-                if not left[token]:
-                    return True
-                left[token] = False
-                if self.fits(slot, token):
-                    fitting[token] = True
+                if not left.any():
+                    return is_whole
+                if not is_hard:
+                    verdict = self.board.decide_one_of(position, left)
+                    if verdict == REJECTED:
+                        return is_whole
+                    is_hard = verdict == UNDECIDED
+                if is_hard:
+                    is_whole &= self._try_one(slot, int(np.argmax(left)), left, fitting)
+                else:
+                    way = self.board.way()
+                    token = dict(way.tokens)[position]
+                    self._accepted[slot, token] = way
                     self._move_alike(slot, token, left, fitting)
-                elif self._proof is not None:
-                    after = self.steps.outcomes(self._proof)[0]
-                    left &= after != after[token]
         except BudgetExceeded:
+            pass
+        return False
+
+    def _try_one(
+        self, slot: int, token: int, left: NDArray[np.bool_], fitting: NDArray[np.bool_]
+    ) -> bool:
+        """Decide one of the tokens that are left, and with it those alike; whether it was easy."""
+        left[token] = False
+        try:
+            is_fitting = self.fits(slot, token, _ONE_S if self.board.has_row else _ALL_S)
+        except BudgetExceeded:
+            if self.steps.working.left_s < _LEAST_S:
+                raise
             return False
-        return not left.any()
+        if is_fitting:
+            self._move_alike(slot, token, left, fitting)
+        elif self._proof is not None:
+            after = self.steps.outcomes(self._proof)[0]
+            left &= after != after[token]
+        return True
 
     def _move_alike(
         self, slot: int, token: int, left: NDArray[np.bool_], fitting: NDArray[np.bool_]
     ) -> None:
         """Move the tokens that fit where one does that is known to, with the rest of its way."""
+        left[token], fitting[token] = False, True
         position = self.lattice.position_of[slot]
         way = self._accepted.get((slot, token), Way(()))
         before = self._before(slot, token)
@@ -168,11 +201,10 @@ class Decisions:
         assert state is not None  # the token is there
         return state
 
-    def renewed(self, was_stopped: bool) -> Decisions:
-        """The same in new memory, where too much was visited, or work was stopped half way."""
-        if not was_stopped and not self.steps.masker.automaton.is_worn:
-            return self
-        other = Decisions(self.steps.fresh(), self.lattice.cells)
+    def renewed(self) -> Decisions:
+        """The same in the memory that canvases share."""
+        self.steps.working.left_s = _RENEWAL_S
+        other = Decisions(self.steps.shared(), self.lattice.cells)
         for slot in range(len(self.lattice.position_of)):
             other.lattice.choose(slot, self.lattice.choices(slot))
         other.board = Board(other.lattice)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -12,13 +13,15 @@ from lipogram.decoding.canvas.compiled.outcomes import ENDS, outcomes
 from lipogram.decoding.canvas.compiled.ways import spellings
 from lipogram.decoding.masking import Masker
 from lipogram.decoding.reaches import Reaches
+from lipogram.decoding.vocabulary import Vocabulary
 from lipogram.grammars import Automaton, BudgetExceeded, State
 from lipogram.grammars.arrays import view
 from lipogram.grammars.engine.memory import FUEL
 from lipogram.grammars.lattice import gaps, unions
 
-_WORK_PER_S: Final = 100_000_000
+WORK_PER_S: Final = 100_000_000
 _MAX_STATES: Final = 20_000  # of a set
+_KEPT: Final = 4  # automata that canvases share
 
 # Empty where no text leads. A set has one state, which stands for all, unless lexemes are munched.
 Front = tuple[State, ...]
@@ -36,21 +39,33 @@ class Working:
 
     @property
     def left_s(self) -> float:
-        return self._left[0] / _WORK_PER_S
+        return self._left[0] / WORK_PER_S
 
     @left_s.setter
     def left_s(self, seconds: float) -> None:
-        self._left[0] = int(seconds * _WORK_PER_S)
+        self._left[0] = int(seconds * WORK_PER_S)
 
     def __enter__(self) -> None:
         self._automaton.lock.acquire()
+        if self._automaton.stop is not None:
+            self._automaton.lock.release()
+            raise BudgetExceeded(self._automaton.stop)
         self._memory[FUEL] = self._left[0]
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._left[0] = int(self._memory[FUEL])
-        self._automaton.lock.release()
-        if kind is MemoryError:
-            raise self._automaton.exceeded("deciding what fits a canvas takes too long") from None
+        try:
+            if kind is MemoryError:
+                why = "deciding what fits a canvas takes too long"
+                raise self._automaton.exceeded(why) from None
+        finally:
+            self._automaton.lock.release()
+
+
+@lru_cache(maxsize=_KEPT)
+def _kept(automaton: Automaton) -> list[Automaton]:
+    """The one of the same grammar that canvases share."""
+    return [automaton.fresh()]
 
 
 class Fronts:
@@ -59,10 +74,13 @@ class Fronts:
     All work is bounded together, by `working`; then BudgetExceeded is raised.
     """
 
-    def __init__(self, masker: Masker, some: Reaches | None = None) -> None:
-        """`some` is of the tokens to be tried first, all unless it is given."""
-        self.masker = masker
-        self.some_reaches = masker.vocabulary.reaches if some is None else some
+    def __init__(
+        self, automaton: Automaton, vocabulary: Vocabulary, some: Reaches, own: Automaton
+    ) -> None:
+        """`some` is of the tokens to be tried first; `own` is the automaton's, to be written to."""
+        self._automaton = automaton
+        masker = self.masker = Masker(own, vocabulary)
+        self.some_reaches = some
         self.working = Working(masker.automaton)
         self._memory = masker.automaton.memory
         self._reaches = masker.vocabulary.reaches
@@ -73,9 +91,18 @@ class Fronts:
 
     def fresh(self) -> Fronts:
         """The same in a memory of its own; the work is counted together."""
-        masker = self.masker
-        other = Fronts(Masker(masker.automaton.fresh(), masker.vocabulary), self.some_reaches)
-        other.working = Working(other.masker.automaton, self.working)
+        return self._within(self._automaton.fresh())
+
+    def shared(self) -> Fronts:
+        """The same in the memory that canvases of the automaton share, with what they found out."""
+        kept = _kept(self._automaton)
+        if kept[0].is_worn:
+            kept[0] = self._automaton.fresh()
+        return self._within(kept[0])
+
+    def _within(self, own: Automaton) -> Fronts:
+        other = Fronts(self._automaton, self.masker.vocabulary, self.some_reaches, own)
+        other.working = Working(own, self.working)
         return other
 
     def start(self) -> Front:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lipogram.decoding.canvas.compiled.layout import (
     EMPTY,
     HAS_ROW,
@@ -25,6 +28,7 @@ from lipogram.decoding.canvas.compiled.stretches import (
     FROM_FURTHER,
     FROM_START,
     FROM_WITNESS,
+    ONE_OF,
     REJECTED,
     UNDECIDED,
     follow_on,
@@ -44,11 +48,12 @@ _ALL: Final = 20_000_000
 @kernel
 def decide(
     m: Memory, k: Memory, r: Memory, w: Memory, v: Memory, a: Memory, s: Spellings, position: int,
-    token: int, end: int,
+    token: int, end: int, work: int,
 ) -> int:  # fmt: skip
     """Whether a token, or EMPTY, fits the free slot at a position; what has it goes to WAY.
 
-    `r` and `w` have rows of the witness; `v` is a trie of some tokens, `a` of all.
+    Not much more than so much work is done. `r` and `w` have rows of the witness; `v` is a trie of
+    some tokens, `a` of all.
     """
     k[COUNTERS + WAY] = k[PROOF] = 0
     if token == EMPTY and not slot_field(k, position, S_MAY_STOP):
@@ -66,45 +71,81 @@ def decide(
     if _is_beyond(m, k, s, position, behind, token):
         k[PROOF] = max(front(m, k, position), 0)
         return REJECTED
+    verdict = UNDECIDED
+    if k[HAS_ROW]:
+        verdict = _around(m, k, r, w, v, a, s, s.usable, position, token, end)
+    if verdict == UNDECIDED:
+        verdict = find(m, k, r, v, s, position, token, end)
+    if verdict == UNDECIDED and k[HAS_ROW]:
+        work = min(work, m[FUEL] * 3 // 4)
+        verdict = _from_start(m, k, r, w, v, a, s, s.usable, position, token, end, work)
+    return verdict
+
+
+@kernel
+def decide_one_of(
+    m: Memory, k: Memory, r: Memory, w: Memory, v: Memory, a: Memory, s: Spellings,
+    wanted: NDArray[np.int32], position: int, end: int,
+) -> int:  # fmt: skip
+    """Whether one of a bit set of tokens fits the free slot; which is among what goes to WAY.
+
+    UNDECIDED in a run of many slots.
+    """
+    k[COUNTERS + WAY] = 0
     begin = run_begin(k, position)
-    if k[HAS_ROW] and run_end(k, begin) <= begin + _FEW_SLOTS:
-        verdict = _around(m, k, r, w, v, a, s, position, token, end)
-        if verdict != UNDECIDED:
-            return verdict
-    verdict = find(m, k, r, v, s, position, token, end)
-    if verdict != UNDECIDED or not k[HAS_ROW]:
-        return verdict
-    state = slot_field(k, 0, S_STATE)
-    return follow_on(m, k, r, w, a, s, FROM_START, 0, state, position, token, end, end, m[FUEL])
+    if run_end(k, begin) > begin + _FEW_SLOTS:
+        return UNDECIDED
+    verdict = _around(m, k, r, w, v, a, s, wanted, position, ONE_OF, end)
+    if verdict == UNDECIDED:
+        work = m[FUEL] // 4
+        verdict = _from_start(m, k, r, w, v, a, s, wanted, position, ONE_OF, end, work)
+    return verdict
 
 
 @kernel
 def _around(
-    m: Memory, k: Memory, r: Memory, w: Memory, v: Memory, a: Memory, s: Spellings, position: int,
-    token: int, end: int,
+    m: Memory, k: Memory, r: Memory, w: Memory, v: Memory, a: Memory, s: Spellings,
+    wanted: NDArray[np.int32], position: int, token: int, end: int,
 ) -> int:  # fmt: skip
-    """Whether a token fits by all fillings of its own run of free slots, and some further on."""
-    begin = runs_back(k, position, 0)
-    state = slot_field(k, begin, S_STATE)
+    """Whether a token fits by all fillings of its own run of free slots, and some further on.
+
+    Only where the run is short.
+    """
+    begin = run_begin(k, position)
+    state = front(m, k, begin)
+    if run_end(k, begin) > begin + _FEW_SLOTS:
+        return UNDECIDED
+    first = runs_back(k, position, 0)
     verdict = follow_on(
-        m, k, r, w, v, s, FROM_WITNESS, begin, state, position, token, end, 1, _NEAR
+        m, k, r, w, v, a, s, wanted, FROM_WITNESS, first, slot_field(k, first, S_STATE), position,
+        token, end, 1, _NEAR,
     )  # fmt: skip
     if verdict == ACCEPTED:
         return ACCEPTED
-    begin = run_begin(k, position)
-    state = front(m, k, begin)
     if state > 0:
         verdict = follow_on(
-            m, k, r, w, a, s, FROM_ANY_TEXT, begin, state, position, token, end, 0, _ALL
+            m, k, r, w, v, a, s, wanted, FROM_ANY_TEXT, begin, state, position, token, end, 0, _ALL
         )  # fmt: skip
         if verdict == REJECTED:
             return REJECTED
-    begin = runs_back(k, position, _RUNS)
-    state = slot_field(k, begin, S_STATE)
+    first = runs_back(k, position, _RUNS)
     verdict = follow_on(
-        m, k, r, w, v, s, FROM_FURTHER, begin, state, position, token, end, _RUNS, _FAR
+        m, k, r, w, v, a, s, wanted, FROM_FURTHER, first, slot_field(k, first, S_STATE), position,
+        token, end, _RUNS, _FAR,
     )  # fmt: skip
     return ACCEPTED if verdict == ACCEPTED else UNDECIDED
+
+
+@kernel
+def _from_start(
+    m: Memory, k: Memory, r: Memory, w: Memory, v: Memory, a: Memory, s: Spellings,
+    wanted: NDArray[np.int32], position: int, token: int, end: int, work: int,
+) -> int:  # fmt: skip
+    """Whether a token fits by all fillings from the start on."""
+    state = slot_field(k, 0, S_STATE)
+    return follow_on(
+        m, k, r, w, v, a, s, wanted, FROM_START, 0, state, position, token, end, end, work
+    )
 
 
 @kernel

@@ -48,6 +48,7 @@ UNIONS: Final = 44  # table (state, size of a trie, whole): what any of its toke
 STRETCHES: Final = 46  # see `stretches`
 BEFORE: Final = 47  # by stretch and position: what it leads to
 ON: Final = 48  # by position: what it leads to with a token that is asked for
+ASKED: Final = 50  # [., 2] state, token: what may stand in a slot that is asked for
 MARKS: Final = 49  # by state: of masks
 CALLS: Final = COUNTERS + 3
 PROOF: Final = COUNTERS + 7  # the front from which nothing goes on with a token; 0: not known

@@ -9,10 +9,12 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lipogram.decoding.canvas.compiled.ends import ends_of, is_of_new_kind
 from lipogram.decoding.canvas.compiled.layout import (
     ANY_TEXT,
+    ASKED,
     BEFORE,
     CALLS,
     EMPTY,
@@ -37,6 +39,7 @@ from lipogram.decoding.canvas.compiled.layout import (
     kernel,
     slot_field,
 )
+from lipogram.decoding.canvas.compiled.outcomes import ENDS, ends
 from lipogram.decoding.canvas.compiled.ways import (
     Spellings,
     is_free,
@@ -53,6 +56,7 @@ from lipogram.grammars.lattice.tables import EXTRA, TICK, VALUE, row_at, shorten
 from lipogram.grammars.lattice.unions import union
 
 REJECTED, ACCEPTED, UNDECIDED = range(3)
+ONE_OF: Final = -4  # instead of a token: any of a set
 FROM_WITNESS, FROM_FURTHER, FROM_ANY_TEXT, FROM_START = range(4)  # stretches
 _STRETCHES: Final = 4
 _WIDTH: Final = 3  # of STRETCHES: its begin; the state there; up to where BEFORE is known
@@ -79,8 +83,8 @@ def _after_any(m: Memory, k: Memory, v: Memory, s: Spellings, state: int, is_who
     if get(k, UNIONS, row + TICK) == 0:
         k[CALLS] += 1
         shorten(k, KINDS, _ROWS)
-        ends = ends_of(m, k, v, s, state, is_whole)
-        first, end = get(k, KNOWN_ENDS, ends + VALUE), get(k, KNOWN_ENDS, ends + EXTRA)
+        known = ends_of(m, k, v, s, state, is_whole)
+        first, end = get(k, KNOWN_ENDS, known + VALUE), get(k, KNOWN_ENDS, known + EXTRA)
         states = np.empty(end - first, np.int64)
         count = 0
         for index in range(first, end):
@@ -180,15 +184,18 @@ def is_whole(stretch: int) -> int:
 
 @kernel
 def follow_on(
-    m: Memory, k: Memory, r: Memory, w: Memory, v: Memory, s: Spellings, stretch: int, begin: int,
-    state: int, position: int, token: int, end: int, runs: int, work: int,
+    m: Memory, k: Memory, r: Memory, w: Memory, v: Memory, a: Memory, s: Spellings,
+    wanted: NDArray[np.int32], stretch: int, begin: int, state: int, position: int, token: int,
+    end: int, runs: int, work: int,
 ) -> int:  # fmt: skip
     """Whether a token fits a slot, by what the stretch leads to; how goes to WAY.
 
-    REJECTED where nothing can follow. At most so many runs of free slots further on are filled,
-    with so much work. `w` is of a row like that in `r`, and may be written to.
+    ONE_OF stands for any of those in the bit set `wanted`. REJECTED where nothing can follow. At
+    most so many runs of free slots further on are filled, with so much work. `w` is of a row like
+    that in `r`, and may be written to; `v` is a trie of some tokens, `a` of all.
     """
     least_fuel = m[FUEL] - work
+    v = a if is_whole(stretch) else v
     if not _lead_to(m, k, v, s, stretch, begin, state, position, end, least_fuel):
         return UNDECIDED
     base = stretch * (end + 1)
@@ -200,7 +207,8 @@ def follow_on(
             if slot_field(k, place, S_MAY_STOP):
                 _join(m, k, ON, behind, get(k, BEFORE, base + place))
     elif get(k, BEFORE, base + position):
-        put(k, ON, behind, read_token(m, s, get(k, BEFORE, base + position), token))
+        _ask(m, k, a, s, wanted, get(k, BEFORE, base + position), token)
+        put(k, ON, behind, _asked(m, k, behind))
     furthest = behind  # where something may be
     for place in range(behind, end + 1):
         front = get(k, ON, place)
@@ -225,6 +233,45 @@ def follow_on(
 
 
 @kernel
+def _ask(
+    m: Memory, k: Memory, a: Memory, s: Spellings, wanted: NDArray[np.int32], state: int, token: int
+) -> None:
+    """Write to ASKED what the token that is asked for leads to, or one of those wanted."""
+    count = 1
+    if token == ONE_OF:
+        count = ends(m, a, state, wanted, 1)
+    reserve(k, ASKED, 8 * (count + 1))
+    for index in range(count):
+        is_one = token != ONE_OF
+        after = read_token(m, s, state, token) if is_one else get(m, ENDS, 2 * index)
+        put(k, ASKED, 2 * index, after)
+        put(k, ASKED, 2 * index + 1, token if is_one else get(m, ENDS, 2 * index + 1))
+    k[COUNTERS + ASKED] = count
+
+
+@kernel
+def _asked(m: Memory, k: Memory, behind: int) -> int:
+    """The union of what is in ASKED, as far as texts and gaps allow; 0 if nothing."""
+    states = np.empty(k[COUNTERS + ASKED], np.int64)
+    count = 0
+    for index in range(len(states)):
+        states[count] = get(k, ASKED, 2 * index)
+        if states[count] and is_possible(m, k, states[count], behind):
+            count += 1
+    return union(m, states, count) if count else 0
+
+
+@kernel
+def _chosen(m: Memory, k: Memory, w: Memory, behind: int) -> int:
+    """A token in ASKED after which what is behind can come; -1 if none."""
+    for index in range(k[COUNTERS + ASKED]):
+        state = get(k, ASKED, 2 * index)
+        if state and can_end(m, w, state, behind):
+            return get(k, ASKED, 2 * index + 1)
+    return -1
+
+
+@kernel
 def _choose(
     m: Memory, k: Memory, w: Memory, v: Memory, s: Spellings, stretch: int, begin: int,
     position: int, token: int, behind: int, place: int, end: int,
@@ -238,7 +285,10 @@ def _choose(
             array, at, first = ON, 0, behind
         if place == behind and token != EMPTY:
             place = position
-            _choose_token(k, w, s, place, token, end)
+            chosen = _chosen(m, k, w, behind)
+            if chosen < 0:
+                break
+            _choose_token(k, w, s, place, chosen, end)
             continue
         least = position if place == behind else end
         stop = _stop(m, k, w, array, at, first, place, least)

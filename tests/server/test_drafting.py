@@ -17,6 +17,7 @@ from lipogram.server.settings import ModelSettings, Settings, SettingsError, gat
 from server_under_test import PERSON, ask, masks, restless, serving
 
 FORMAT = {"type": "json_schema", "json_schema": {"name": "p", "schema": PERSON}}
+ENSEMBLE = {"members": ["restless", "small"]}
 CHOICES: list[object] = [
     None,
     False,
@@ -106,6 +107,11 @@ def test_bytes_are_drafted_too(post: Callable[..., httpx.Response], ensemble: ob
         assert details(ahead)["model_passes"] <= details(plain)["model_passes"]
         right += details(ahead)["accepted_prediction_tokens"]
     assert right
+    by_ratio = {"model": "small", "tokens": 4, "accept": "ratio"}
+    one, again = (post("/v1/completions", **body, draft=by_ratio).json() for _ in range(2))
+    assert one["choices"] == again["choices"]
+    assert details(one)["accepted_prediction_tokens"]
+    assert details(one)["model_passes"] < details(plain)["model_passes"]
 
 
 def test_a_prediction_that_comes_true_spares_passes(post: Callable[..., httpx.Response]) -> None:
@@ -138,6 +144,14 @@ def test_a_prediction_that_comes_true_spares_passes(post: Callable[..., httpx.Re
         ({"draft": {"model": "small", "tokens": 33}}, 400, "draft.tokens", "less than"),
         ({"draft": {"model": "small", "token": 2}}, 400, "draft.token", "Unknown"),
         ({"draft": {"tokens": 3}}, 400, "draft.model", "Missing"),
+        ({"draft": {"model": "small", "accept": "x"}}, 400, "draft.accept", "ratio"),
+        ({"draft": {"model": "small", "accept": "ratio"}}, 400, "draft.accept", "byte_mode"),
+        (
+            {"draft": {"model": "restless", "accept": "ratio"}, "ensemble": ENSEMBLE},
+            400,
+            "draft.model",
+            "draft for itself",
+        ),
         ({"prediction": "text"}, 400, "prediction", "prediction"),
         ({"prediction": {"type": "x", "content": ""}}, 400, "prediction.type", "content"),
         (

@@ -4,6 +4,7 @@ from lipogram.decoding.autoregressive import Autoregressive
 from lipogram.decoding.bytes.heads import Cover
 from lipogram.decoding.bytes.mixing import Mixing
 from lipogram.decoding.bytes.model import ByteModel
+from lipogram.decoding.bytes.ratio import Ratio
 from lipogram.decoding.bytes.states import ByteState, laws
 from lipogram.decoding.canvas import Canvas, Hole
 from lipogram.decoding.denoising import Denoiser
@@ -63,6 +64,7 @@ __all__ = [
     "Mixing",
     "Ngrams",
     "Place",
+    "Ratio",
     "Sampling",
     "ScoredToken",
     "SmallModel",

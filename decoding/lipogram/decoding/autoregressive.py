@@ -19,7 +19,9 @@ import numpy as np
 
 from lipogram.decoding import faithful, infilling, sampling
 from lipogram.decoding.bytes import full
+from lipogram.decoding.bytes.ratio import Ratio
 from lipogram.decoding.course import Constrained, Course, Free
+from lipogram.decoding.errors import UnsupportedJob
 from lipogram.decoding.events import Chunk, Event, Finish, FinishReason, ScoredToken, Usage
 from lipogram.decoding.job import Job
 from lipogram.decoding.models.base import CausalModel, Logits, Query
@@ -113,6 +115,8 @@ class Run:
         self._repetitions = sampling.Repetitions.wanted(
             job.sampling, len(model.vocabulary), opening.tokens
         )
+        if isinstance(job.drafters, Ratio):
+            raise UnsupportedJob("drafts count by the ratio of laws only where bytes are drawn")
         self._drafts = None if job.drafters is None else job.drafters.open(job, opening.tokens)
         self._read = 0  # tokens that the model has been given
         self._forced_tokens = 0

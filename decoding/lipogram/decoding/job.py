@@ -11,6 +11,7 @@ from lipogram.decoding.fill_in_middle import Prompt
 from lipogram.decoding.masking import Masker
 
 if TYPE_CHECKING:
+    from lipogram.decoding.bytes.ratio import Ratio
     from lipogram.decoding.drafting.chain import Chain
 
 
@@ -135,7 +136,8 @@ class Job:
     do not count. `denoising` is for masked models alone.
 
     `drafters` guess ahead of the model, and `prediction` is a text that the output may repeat:
-    both change what an output costs, and neither its law nor, under a seed, the output.
+    both change what an output costs, and neither its law nor, under a seed, the output; `Ratio`,
+    for byte_mode full alone, keeps the law.
     """
 
     prompt: tuple[int, ...]
@@ -156,7 +158,7 @@ class Job:
     written: Written | None = None
     infill: Infill | None = None
     denoising: Denoising = field(default_factory=Denoising)
-    drafters: Chain | None = None
+    drafters: Chain | Ratio | None = None
     prediction: bytes = b""
     other_prompts: tuple[Prompt, ...] = ()
     faithful: Faithful | None = None

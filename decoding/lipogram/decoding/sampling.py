@@ -6,7 +6,7 @@ draw. Everything after the mask works on the allowed tokens alone, so a narrow m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -132,19 +132,25 @@ def candidates(scores: Scores, allowed: Allowed, sampling: Sampling) -> Candidat
 
 
 def draws(
-    scores: Scores, allowed: Allowed, sampling: Sampling, rng: np.random.Generator
+    scores: Scores,
+    allowed: Allowed,
+    sampling: Sampling,
+    rng: np.random.Generator,
+    first: Callable[[Candidates], int] | None = None,
 ) -> Iterator[int]:
     """Tokens without replacement: the caller takes the first that suits, and so samples
     the law conditioned on what suits.
 
-    When all that truncation left are refused, the row without them is truncated anew. Ends when
-    no token with a chance is left. Raises BackendFailed where scores are not usable.
+    `first` may draw the first one in a way of its own, by the same law. When all that truncation
+    left are refused, the row without them is truncated anew. Ends when no token with a chance is
+    left. Raises BackendFailed where scores are not usable.
     """
     while True:
         left = candidates(scores, allowed, sampling)
         kept = left.ids
         while len(left):
-            token = left.draw(rng.random())
+            token = left.draw(rng.random()) if first is None else first(left)
+            first = None
             yield token
             left = left.without(token)
         allowed = allowed & (scores > -np.inf)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias, get_args
 
+from lipogram.decoding.bytes.ratio import Ratio
 from lipogram.decoding.drafting.base import Drafter
 from lipogram.decoding.drafting.chain import Chain
 from lipogram.decoding.drafting.forced import Forced
@@ -20,8 +21,10 @@ from lipogram.decoding.models.base import CausalModel, size_bytes
 from lipogram.server.errors import InvalidRequest
 
 DraftKind: TypeAlias = Literal["auto", "grammar", "prompt", "heads"]
+Accept: TypeAlias = Literal["match", "ratio"]
 
 DRAFTED_TOKENS: Final = 16  # at a time, unless a request says otherwise
+_UNTOLD_COST: Final = 0.25  # of a small model's call, where a model does not tell its size
 _LOG = logging.getLogger(__name__)
 
 
@@ -29,12 +32,14 @@ _LOG = logging.getLogger(__name__)
 class Draft:
     """A choice of drafters: `kinds` of them and perhaps another served model, `tokens` at most.
 
-    Kind "auto" stands for all that the model has.
+    Kind "auto" stands for all that the model has. With `accept` "ratio" the other model drafts
+    alone.
     """
 
     kinds: frozenset[DraftKind] = frozenset()
     model: str | None = None
     tokens: int = DRAFTED_TOKENS
+    accept: Accept = "match"
 
     @classmethod
     def parse(cls, text: str) -> Draft:
@@ -70,9 +75,9 @@ class Drafting:
     find: Callable[[str], CausalModel]
     heads: Heads | None = None
     _paces: dict[ByteMode, Pace] = field(default_factory=lambda: defaultdict(Pace))
-    _chains: dict[tuple[Draft, ByteMode], Chain] = field(default_factory=dict)
+    _chains: dict[tuple[Draft, ByteMode], Chain | Ratio] = field(default_factory=dict)
 
-    def chain(self, draft: Draft | None = None, byte_mode: ByteMode = "switch") -> Chain:
+    def chain(self, draft: Draft | None = None, byte_mode: ByteMode = "switch") -> Chain | Ratio:
         """The drafters of a choice, None: the default one.
 
         Raises InvalidRequest, ModelNotFound.
@@ -82,10 +87,25 @@ class Drafting:
             if byte_mode == "full":
                 draft = replace(draft, kinds=draft.kinds - {"heads"})
         key = draft, byte_mode
+        if key not in self._chains and draft.accept == "ratio":
+            self._chains[key] = self._ratio(draft, byte_mode)
         if key not in self._chains:
             drafters, pace = self._drafters(draft, byte_mode), self._paces[byte_mode]
             self._chains[key] = Chain(*drafters, most_tokens=draft.tokens, pace=pace)
         return self._chains[key]
+
+    def _ratio(self, draft: Draft, byte_mode: ByteMode) -> Ratio:
+        if byte_mode != "full":
+            raise InvalidRequest(
+                "Invalid value for 'draft': 'accept' \"ratio\" goes with 'byte_mode' \"full\" and"
+                " with ensembles, where bytes are drawn.",
+                param="draft.accept",
+            )
+        assert draft.model is not None  # what a request has it with
+        other = self._other(draft.model)
+        sizes = size_bytes(other), size_bytes(self.model)
+        cost = sizes[0] / sizes[1] if all(sizes) else _UNTOLD_COST
+        return Ratio(SmallModel(other, self.model.vocabulary), cost, draft.tokens)
 
     def _drafters(self, draft: Draft, byte_mode: ByteMode) -> list[Drafter]:
         """Cheap ones first."""

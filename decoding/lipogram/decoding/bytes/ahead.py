@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Final
 
 import numpy as np
 
@@ -18,6 +19,8 @@ class Ahead:
     Each byte is then drawn from its law as it would be without.
     """
 
+    needs_laws: Final = False
+
     def __init__(self, drafts: Drafts, text: bytes) -> None:
         self._drafts = drafts
         self._text = bytearray(text)
@@ -27,6 +30,7 @@ class Ahead:
     @property
     def counts(self) -> tuple[int, int]:
         """How many bytes were guessed, and how many of those were right."""
+        self._judge()
         return self._drafts.drafted_tokens, self._drafts.accepted_tokens
 
     async def look(
@@ -35,14 +39,14 @@ class Ahead:
         """Guess at most so many bytes and ask for their scores, if heads of `share` lack some."""
         if not state.lacks(share):
             return
-        self.judge()
+        self._judge()
         is_first, pace, begin = self._unshared_s is None, self._drafts.pace, self._begin
         if self._unshared_s:
             pace.passed(1, self._unshared_s / (len(self._text) - begin))
         draft = bytes(await self._drafts.draft(self._text, course, rng, most))
         self._begin, started_s = len(self._text), time.perf_counter()
         if draft:
-            await state.look_ahead(draft, _asks(draft, course, state.needs_every_law))
+            await state.look_ahead(draft, asks(draft, course, state.needs_every_law))
         else:
             await state.ask(share)
         seconds = time.perf_counter() - started_s
@@ -51,21 +55,24 @@ class Ahead:
         if draft and not is_first:
             pace.passed(1 + len(draft), seconds)
 
+    def first(self, rng: np.random.Generator) -> None:
+        """Every byte is drawn as ever."""
+
     def took(self, byte: int) -> None:
         """A byte was written."""
         self._text.append(byte)
 
-    def judge(self) -> None:
+    def _judge(self) -> None:
         """Tell the drafters which of their last guesses were right."""
         self._drafts.judge(self._text[self._begin :])
 
 
-def _asks(draft: bytes, course: Outlook, is_always: bool) -> list[bool]:
+def asks(draft: bytes, course: Outlook, is_always: bool) -> list[bool]:
     """Whether the law here, and behind each byte of a draft, has to be known."""
-    asks = [True]
+    asked = [True]
     for byte in draft:
         after = course.after(byte)
         assert after is not None  # drafts keep to the rule
         course = after
-        asks.append(course.only is None or is_always)
-    return asks
+        asked.append(course.only is None or is_always)
+    return asked

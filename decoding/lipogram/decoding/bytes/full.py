@@ -12,7 +12,7 @@ What weighs less than a billionth of all is not judged: the laws are exact up to
 
 A byte is drawn as soon as the scores that are there tell which one it is. Drafts are of bytes: all
 scores that the laws up to the end of a draft need are asked for at once, and each byte is drawn as
-it would be without.
+it would be without, or by the same law (`ratio`).
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from lipogram.decoding.bytes.heads import STOP
 from lipogram.decoding.bytes.mixed import SHARES, MixedState
 from lipogram.decoding.bytes.mixing import Mixing
 from lipogram.decoding.bytes.model import ByteModel
+from lipogram.decoding.bytes.ratio import RatioDrafts
 from lipogram.decoding.bytes.states import ByteState
 from lipogram.decoding.bytes.token_rule import TokenRule
 from lipogram.decoding.closing import closing, fits
@@ -101,10 +102,11 @@ class _Run:
         self._output = Output(job.stop, job.suffix)
         self._course: Outlook = Free(BYTES, job.ignore_eos)
         self._plan: bytes | None = None  # None: a shortest completion fits
-        self._ahead: Ahead | None = None
+        self._ahead: Ahead | RatioDrafts | None = None
         if job.drafters is not None:
             text = models[0].vocabulary.decode(job.prompt) + job.text
-            self._ahead = Ahead(job.drafters.open(job, text), text)
+            opened = job.drafters.open(job, text)
+            self._ahead = opened if isinstance(opened, RatioDrafts) else Ahead(opened, text)
         if job.masker is not None:
             automaton = job.masker.automaton
             self._course = ByteCourse(automaton, job.ignore_eos, automaton.start())
@@ -163,8 +165,9 @@ class _Run:
             else:
                 row = await self._bytes.logprobs()
                 if (row[self._course.allowed] > -np.inf).any():
-                    law = self._job.sampling
-                    drawn = sampling.draws(row, self._course.allowed, law, self._rng)
+                    law, ahead = self._job.sampling, self._ahead
+                    first = None if ahead is None else ahead.first(self._rng)
+                    drawn = sampling.draws(row, self._course.allowed, law, self._rng, first)
         for byte in drawn:
             if byte == STOP:
                 self.reason = "stop"
@@ -191,6 +194,7 @@ class _Run:
         is_plain = not law.truncates and law.temperature <= 1 and self._job.top_logprobs is None
         is_plain &= self._bytes.is_mean
         if self._ahead is not None:
+            is_plain &= not self._ahead.needs_laws
             longest = self._models[0].vocabulary.longest_token_bytes
             most = (max(self._left(self._bytes), 0) + 1) * longest - 1
             share = SHARES[0] if is_plain else 0.0
@@ -267,7 +271,6 @@ class _Run:
         assert self.reason is not None
         drafted = accepted = 0
         if self._ahead is not None:
-            self._ahead.judge()
             drafted, accepted = self._ahead.counts
         calls = tuple((each.model.name, each.model_calls) for each in self._models)
         usage = Usage(

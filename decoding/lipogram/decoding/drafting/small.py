@@ -45,7 +45,7 @@ class SmallModel:
         """See Drafter.open."""
         own = self.model.vocabulary
         if job.byte_mode == "full":
-            return _ByBytes(self.model, self._vocabulary, job, len(prompt))
+            return ByteLaws(self.model, self._vocabulary, job, len(prompt))
         if own.tokens == self._vocabulary.tokens and own.eos_ids == self._vocabulary.eos_ids:
             return _Same(self.model, job.sampling)
         masker = None if job.masker is None else Masker(job.masker.automaton, own)
@@ -76,7 +76,7 @@ def drawn(row: Logits | Scores, place: Place, law: Sampling) -> Guess:
     return Guess(token, float(share))
 
 
-class _ByBytes:
+class ByteLaws:
     """Byte by byte, with the sampling of the job."""
 
     def __init__(
@@ -94,18 +94,26 @@ class _ByBytes:
     async def propose(self, place: Place, most: int) -> list[Guess]:
         """See Guesses.propose."""
         try:
-            state = self._state(place)
-            if state.most_tokens > self._by_bytes.model.context_tokens:
-                return []
-            return [drawn(await state.logprobs(), place, self._law)]
+            row = await self.row(place.tokens, place.draft)
+            return [] if row is None else [drawn(row, place, self._law)]
         except DecodingError:
             return []
 
-    def _state(self, place: Place) -> ByteState:
-        """The state at a place, from the last one on the way to it."""
+    async def row(self, text: Sequence[int], draft: Sequence[int]) -> Scores | None:
+        """Log-probabilities float64[257] of what follows; None where there is no room for it.
+
+        Raises DecodingError where the model fails, or has no tokens for the text.
+        """
+        state = self._state(text, draft)
+        if state.most_tokens > self._by_bytes.model.context_tokens:
+            return None
+        return await state.logprobs()
+
+    def _state(self, before: Sequence[int], draft: Sequence[int]) -> ByteState:
+        """The state behind a draft, from the last one on the way to it."""
         if not self._states:
             self._states.append(self._by_bytes.open(self._prompt))
-        text = bytes([*place.tokens[self._read :], *place.draft])
+        text = bytes([*before[self._read :], *draft])
         pairs = zip(text, self._text, strict=False)
         shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
         del self._states[shared + 1 :]
@@ -113,9 +121,9 @@ class _ByBytes:
         for byte in text[shared:]:
             self._states.append(self._states[-1].advance(byte))
             self._text += bytes([byte])
-        written = len(place.tokens) - self._read
+        written = len(before) - self._read
         del self._states[:written]
-        self._read, self._text = len(place.tokens), text[written:]
+        self._read, self._text = len(before), text[written:]
         return self._states[-1]
 
 

@@ -41,8 +41,8 @@ def plan(translate: Callable[[Body, Served], Plan], body: Body, served: Served) 
     """What `translate` makes of a request for this model; of an ensemble, for every member."""
     if not served.members:
         return translate(body, served)
-    _check(body)
-    return _joined(body, [translate(body, member) for member in served.members], served)
+    own = _checked(body)
+    return _joined(body, [translate(own, member) for member in served.members], served)
 
 
 def fitted_plan(
@@ -51,13 +51,13 @@ def fitted_plan(
     """The same where the prompt is cut to fit: each member's to its own window."""
     if not served.members:
         return translate(body, served)
-    _check(body)
-    found = [translate(body, member) for member in served.members]
+    asked = _checked(body)
+    found = [translate(asked, member) for member in served.members]
     return _joined(body, [own for own, _ in found], served), found[0][1]
 
 
-def _check(body: Mixed) -> None:
-    """Refuses what is said about one model's tokens."""
+def _checked(body: Body) -> Body:
+    """What members are asked: all but who drafts. Refuses what is said about one's tokens."""
     if isinstance(body, CursorOptions):
         for name, wanted in (("byte_mode", "full"), ("projection", "byte")):
             found = getattr(body, name)
@@ -78,6 +78,7 @@ def _check(body: Mixed) -> None:
         raise InvalidRequest(
             "an ensemble has no 'echo' with 'logprobs': its members' tokens differ", param="echo"
         )
+    return body.model_copy(update={"draft": None}) if getattr(body, "draft", None) else body
 
 
 def _joined(body: Mixed, plans: Sequence[Plan], served: Served) -> Plan:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from lipogram.decoding.bytes.ratio import Ratio
 from lipogram.decoding.drafting.chain import Chain
 from lipogram.decoding.drafting.ngrams import Ngrams
 from lipogram.decoding.events import Evidence
@@ -85,7 +86,9 @@ def stops(request: common.Sampling) -> tuple[bytes, ...]:
     return tuple(text.encode() for text in texts)
 
 
-def drafters(request: common.Sampling, served: Served, prediction: str = "") -> Chain | None:
+def drafters(
+    request: common.Sampling, served: Served, prediction: str = ""
+) -> Chain | Ratio | None:
     """Who drafts, None: whoever does by default. Raises InvalidRequest, ModelNotFound."""
     mode = request.byte_mode if isinstance(request, common.CursorOptions) else None
     return chain(request.draft, mode or "switch", served, bool(prediction))
@@ -93,7 +96,7 @@ def drafters(request: common.Sampling, served: Served, prediction: str = "") -> 
 
 def chain(
     draft: common.Draft | None, byte_mode: ByteMode, served: Served, has_prediction: bool
-) -> Chain | None:
+) -> Chain | Ratio | None:
     """The drafters that a request names, None for none named; see `drafters`."""
     if served.drafting is None:
         if draft or has_prediction:
@@ -115,7 +118,8 @@ def _draft(value: common.Draft) -> Draft:
     match value:
         case common.DraftModel():
             kinds: frozenset[DraftKind] = frozenset({"grammar", "prompt"})
-            return Draft(kinds, value.model, value.tokens or DRAFTED_TOKENS)
+            tokens = value.tokens or DRAFTED_TOKENS
+            return Draft(kinds, value.model, tokens, value.accept or "match")
         case list():
             return Draft(frozenset(value))
         case str():

@@ -115,14 +115,19 @@ class StructuredOutputs(GrammarOptions):
 
 
 class DraftModel(Request):
-    """Another served model that guesses beside grammar and prompt, so many tokens at most."""
+    """Another served model that guesses beside grammar and prompt, so many tokens at most.
+
+    A guess counts where it is what is drawn, or (`accept` "ratio", of bytes alone) by the ratio of
+    the two models' laws; then nobody guesses beside it.
+    """
 
     model: str
     tokens: Annotated[int, Field(ge=1, le=32)] | None = None
+    accept: Literal["match", "ratio"] | None = None
 
 
 Draft = No | DraftKind | Annotated[list[DraftKind], _SOME] | DraftModel
-"""Who guesses ahead of the model, which changes what an output costs and not what it is."""
+"""Who guesses ahead of the model, which changes what an output costs and not its law."""
 
 
 class Sampling(Request):

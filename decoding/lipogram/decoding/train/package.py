@@ -10,7 +10,7 @@ from lipogram.decoding.train import export, vocabularies
 from lipogram.decoding.train.architecture import Shape, Transformer
 from lipogram.decoding.train.recipes import RECIPES
 
-_INFILLING_TOKENS = 1024  # of the rows of training: more around a cursor was found to be no help
+_INFILLING_TOKENS = 768  # more around a cursor is of little help, and is waited for
 
 
 def package(name: str, folder: Path) -> None:

@@ -36,7 +36,7 @@ class Caches(Protocol):
 
 
 def layout(session: onnxruntime.InferenceSession) -> Caches:
-    """The caches of a graph; raises UnreadableExport."""
+    """The caches of a graph; raises UnreadableExport without the name of its file."""
     windows = session.get_modelmeta().custom_metadata_map.get("windows")
     inputs = [each for each in session.get_inputs() if each.name.startswith(_PAST)]
     if not inputs:

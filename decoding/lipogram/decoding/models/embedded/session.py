@@ -49,7 +49,10 @@ class DecoderGraph:
         self._wide_session = self._session if threads == 1 else open_graph(file, threads)
         inputs = {each.name: each for each in self._session.get_inputs()}
         outputs = [each.name for each in self._session.get_outputs()]
-        self._caches = layout(self._session)
+        try:
+            self._caches = layout(self._session)
+        except UnreadableExport as error:
+            raise UnreadableExport(f"{file}: {error}") from None
         known = {*self._caches.inputs, *_TOKEN_INPUTS, _FIRST_SCORED}
         if not {"logits", *self._caches.outputs} <= set(outputs) or not known >= set(inputs):
             raise UnreadableExport(

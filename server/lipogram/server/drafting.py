@@ -24,7 +24,7 @@ DraftKind: TypeAlias = Literal["auto", "grammar", "prompt", "heads"]
 Accept: TypeAlias = Literal["match", "ratio"]
 
 DRAFTED_TOKENS: Final = 16  # at a time, unless a request says otherwise
-_UNTOLD_COST: Final = 0.25  # of a small model's call, where a model does not tell its size
+_UNTOLD_COST: Final = 0.1  # of a small model's call, where a model does not tell its size
 _LOG = logging.getLogger(__name__)
 
 

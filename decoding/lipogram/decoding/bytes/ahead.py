@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import Final
 
 import numpy as np
 
@@ -19,8 +18,6 @@ class Ahead:
     Each byte is then drawn from its law as it would be without.
     """
 
-    needs_laws: Final = False
-
     def __init__(self, drafts: Drafts, text: bytes) -> None:
         self._drafts = drafts
         self._text = bytearray(text)
@@ -32,6 +29,11 @@ class Ahead:
         """How many bytes were guessed, and how many of those were right."""
         self._judge()
         return self._drafts.drafted_tokens, self._drafts.accepted_tokens
+
+    @property
+    def needs_law(self) -> bool:
+        """No more of a law is needed than without drafts."""
+        return False
 
     async def look(
         self, state: MixedState, course: Outlook, rng: np.random.Generator, most: int, share: float

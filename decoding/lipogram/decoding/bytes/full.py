@@ -190,18 +190,18 @@ class _Run:
 
         A number of the generator is used only where something is.
         """
-        law, before = self._job.sampling, self._rng.bit_generator.state
+        law = self._job.sampling
         is_plain = not law.truncates and law.temperature <= 1 and self._job.top_logprobs is None
         is_plain &= self._bytes.is_mean
         if self._ahead is not None:
-            is_plain &= not self._ahead.needs_laws
             longest = self._models[0].vocabulary.longest_token_bytes
             most = (max(self._left(self._bytes), 0) + 1) * longest - 1
             share = SHARES[0] if is_plain else 0.0
             await self._ahead.look(self._bytes, self._course, self._rng, most, share)
+            is_plain &= not self._ahead.needs_law
         if not is_plain:
             return None
-        allowed = self._course.allowed
+        allowed, before = self._course.allowed, self._rng.bit_generator.state
         symbol = await self._bytes.drawn(self._rng.random(), allowed, law.temperature)
         if symbol is None or not (symbol == STOP or self._admits(symbol)):
             self._rng.bit_generator.state = before

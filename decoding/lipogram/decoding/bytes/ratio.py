@@ -12,7 +12,7 @@ the clock or the guesses themselves: the first would make seeds worthless, the s
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,8 @@ from lipogram.grammars.errors import Error
 if TYPE_CHECKING:
     from lipogram.decoding.job import Job
 
-_TAKEN, _JUDGED = 4, 5  # counts to begin with
+_TAKEN, _JUDGED = 13, 16  # counts to begin with
+_PLAIN_PASSES = 0.5  # a byte, where none are drafted and not all of a law is needed
 
 
 class Ratio:
@@ -57,8 +58,6 @@ class Ratio:
 class RatioDrafts:
     """The drafts of one run, whose bytes so far are `text`; see `Ahead`."""
 
-    needs_laws: Final = True
-
     def __init__(self, ratio: Ratio, laws: ByteLaws, job: Job, text: bytes) -> None:
         self._ratio = ratio
         self._laws = laws
@@ -73,25 +72,32 @@ class RatioDrafts:
         """How many bytes were guessed, and how many of those were taken."""
         return self._drafted, self._taken
 
+    @property
+    def needs_law(self) -> bool:
+        """Whether the whole law of the next byte is needed: to judge a guess."""
+        return bool(self._guesses)
+
     async def look(
         self, state: MixedState, course: Outlook, rng: np.random.Generator, most: int, share: float
     ) -> None:
         """Guess at most so many bytes and ask for their scores, if none are guessed or known."""
-        if self._guesses or not state.lacks(share):
+        count = self._length(share)
+        if self._guesses or not state.lacks(0.0 if count else share):
             return
-        await self._draft(course, rng, min(self._length(), most))
+        await self._draft(course, rng, min(count, most))
         text = bytes(symbol for symbol, _ in self._guesses if symbol != STOP)
         if text:
             await state.look_ahead(text, asks(text, course, state.needs_every_law))
         else:
             await state.ask(share)
 
-    def _length(self) -> int:
+    def _length(self, share: float) -> int:
         """The number of guesses that promises most bytes for what it costs; 0: none do."""
         rate = (self._taken + _TAKEN) / (self._judged + _JUDGED)
         counts = np.arange(self._ratio.most_bytes + 1)
-        written = (1 - rate ** (counts + 1)) / (1 - rate)
-        return int((written / (1 + self._ratio.cost * counts)).argmax())
+        costs = 1 + self._ratio.cost * counts
+        costs[0] = _PLAIN_PASSES if share else 1.0
+        return int(((1 - rate ** (counts + 1)) / (1 - rate) / costs).argmax())
 
     async def _draft(self, course: Outlook, rng: np.random.Generator, count: int) -> None:
         try:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lipogram.decoding.reaches.parts import write_mask
+from lipogram.decoding.reaches.masks import write_mask
 from lipogram.decoding.vocabulary import Vocabulary
 from lipogram.grammars import (
     Automaton,

@@ -14,8 +14,9 @@ Kind = TypeVar("Kind", bound="type[_Node]")
 
 
 class _Node:
-    __slots__ = ("_hash",)
+    __slots__ = ("_hash", "code")
     _hash: int
+    code: list[int]  # what the engine's coder wrote for it, where that is the same in all grammars
 
 
 def _hashed_once(kind: Kind) -> Kind:

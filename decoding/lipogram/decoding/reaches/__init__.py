@@ -1,10 +1,11 @@
 """What residuals do with a vocabulary, kept for all grammars that contain them.
 
-A *reach* is the tokens that a residual allows and its *crossing*: the trie nodes at which it ends
-inside tokens. A *region* is a set of trie nodes below which to go on. Reaches are found by walking
-the token trie in step with the automaton of the residual alone. Most of the trie is never walked:
-where a residual goes on alike by a class of characters (strings, identifiers), the tokens that
-consist of those are known from their byte sets, and only the others are looked at.
+A *reach* is the tokens that a residual allows and its *crossing*: where in the trie it may have
+ended and others must go on, for tokens that it does not allow by itself. A *region* is a set of
+trie nodes at which to go on. Reaches are found by walking the token trie in step with the automaton
+of the residual alone. Most of the trie is never walked: where a residual goes on alike by a class
+of characters (strings, identifiers), the tokens that consist of it are known from their byte sets,
+and only the others are looked at.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from lipogram.decoding.reaches.layout import (
     BYTE,
     CHILDREN,
     DEPTH,
-    INNER,
     LIMIT_BYTES,
     NODES,
     REGION_NODES,
@@ -45,7 +45,7 @@ from lipogram.grammars.engine.memory import (
 
 _PAGES: Final = {
     ALLOWED: LIMIT_BYTES, CHILDREN: LIMIT_BYTES, REGION_NODES: LIMIT_BYTES,
-    BITS: LIMIT_BYTES // 2, INNER: LIMIT_BYTES // 4, VISITS: LIMIT_BYTES // 4,
+    BITS: LIMIT_BYTES // 2, VISITS: LIMIT_BYTES // 4,
 }  # fmt: skip
 
 

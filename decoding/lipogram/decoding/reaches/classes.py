@@ -23,11 +23,7 @@ from lipogram.decoding.reaches.layout import (
     CLASSES,
     DEPTH,
     ENDLESS,
-    INNER,
-    INNER_COUNT,
     IS_OPEN,
-    K_INNER,
-    K_INNER_END,
     K_STAY,
     K_VISIT,
     K_VISIT_END,
@@ -35,6 +31,7 @@ from lipogram.decoding.reaches.layout import (
     MAX_CHARS,
     NO_CHARACTER,
     NODES,
+    OPEN,
     PATH,
     SHORT,
     SKIP,
@@ -107,6 +104,7 @@ def describe(v: Memory) -> None:
         deepest = max(deepest, get(v, DEPTH, node))
     v[MAX_BYTES] = deepest
     reserve(v, PATH, 4 * deepest + 8)
+    reserve(v, OPEN, 12 * deepest + 12)
     left = np.zeros(deepest + 1, np.int64)  # by depth: bytes that the character still needs
     low = np.zeros(deepest + 1, np.int64)
     high = np.zeros(deepest + 1, np.int64)
@@ -242,6 +240,30 @@ def _own_loop(m: Memory, node: int, words: NDArray[np.uint64]) -> int:
 
 
 @kernel
+def counts(m: Memory, state: int) -> bool:
+    """Whether a state is of one item, which begins with a limited number of repeats."""
+    at = state * STATE_WIDTH
+    start = get(m, STATES, at + S_START)
+    if get(m, STATES, at + S_END) != start + 1:
+        return False
+    node = get(m, ITEMS, 2 * start)
+    if field(m, node, OP) == SEQUENCE:
+        node = field(m, node, A)
+    return field(m, node, OP) == REPEAT and field(m, node, C) >= 0
+
+
+@kernel
+def letters_back(m: Memory, state: int, row: int, words: NDArray[np.uint64]) -> int:
+    """Add to `words` the ASCII bytes that lead from a state back to it; 0 if there are none."""
+    found = 0
+    for byte in range(0x80):
+        if get(m, ROWS, 256 * row + byte) == state:
+            words[byte >> 6] |= np.uint64(1) << np.uint64(byte & 63)
+            found = ENDLESS
+    return found
+
+
+@kernel
 def count_bits(words: NDArray[np.uint64]) -> int:
     count = 0
     for index in range(4):
@@ -290,10 +312,8 @@ def class_record(v: Memory, words: NDArray[np.uint64]) -> int:
     at = classes * CLASS_WIDTH
     put(v, CLASS_ROWS, at + K_STAY, stay)
     put(v, CLASS_ROWS, at + K_VISIT, v[VISIT_COUNT])
-    put(v, CLASS_ROWS, at + K_INNER, v[INNER_COUNT])
     _visit_class(v, words, stay)
     put(v, CLASS_ROWS, at + K_VISIT_END, v[VISIT_COUNT])
-    put(v, CLASS_ROWS, at + K_INNER_END, v[INNER_COUNT])
     v[CLASSES] = classes + 1
     return classes
 
@@ -302,14 +322,6 @@ def class_record(v: Memory, words: NDArray[np.uint64]) -> int:
 def set_bit(v: Memory, array: int, start: int, index: int) -> None:
     at = start + (index >> 5)
     put(v, array, at, get(v, array, at) | (1 << (index & 31)))
-
-
-@kernel
-def _keep_inner(v: Memory, node: int) -> None:
-    if get(v, SKIP, node) > node + 1 and not get(v, IS_OPEN, node):
-        reserve(v, INNER, 4 * (v[INNER_COUNT] + 1))
-        put(v, INNER, v[INNER_COUNT], node)
-        v[INNER_COUNT] += 1
 
 
 @kernel
@@ -327,8 +339,6 @@ def _visit_class(v: Memory, words: NDArray[np.uint64], stay: int) -> None:
             stop = get(v, SKIP, node)
             for index in range(get(v, TOKEN_START, node), get(v, TOKEN_START, stop)):
                 set_bit(v, BITS, stay, get(v, TOKEN, index))
-            for inner in range(node, stop):
-                _keep_inner(v, inner)
             node = stop
             continue
         visit = v[VISIT_COUNT]
@@ -342,7 +352,6 @@ def _visit_class(v: Memory, words: NDArray[np.uint64], stay: int) -> None:
         put(v, VISITS, 2 * visit, node)
         open_visits[height] = visit
         height += 1
-        _keep_inner(v, node)
         if not get(v, IS_OPEN, node):
             for index in range(get(v, TOKEN_START, node), get(v, TOKEN_START, node + 1)):
                 set_bit(v, BITS, stay, get(v, TOKEN, index))

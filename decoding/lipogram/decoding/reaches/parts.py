@@ -1,94 +1,104 @@
-"""From states to reaches: which residuals a token can meet, and below which nodes."""
+"""From states to reaches: which residuals a token can meet, and at which nodes of the trie.
+
+A *part* is a residual and the place that it returns to. What must be found is at which regions each
+part stands. Regions have numbers while a mask is made, so that they go from part to part as bit
+sets, and what many parts do alike is done once.
+"""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lipogram.decoding.reaches.exploring import (
+    reach_of,
+)
 from lipogram.decoding.reaches.layout import (
-    ALLOWED,
-    CROSSED_COUNT,
-    GENERATION,
+    CROSSINGS,
+    DONE,
+    FRESH,
     H_COMPLETE,
-    H_COUNT,
     H_CROSSING,
-    H_IS_BITS,
-    H_START,
+    IMAGE,
     LINK_COUNT,
     LINKS,
     MAX_BYTES,
+    MEETING,
     NOWHERE,
-    O_CALLERS,
-    O_REGION,
-    O_RETURNS,
-    OWN,
-    OWN_COUNT,
-    OWN_SLOTS,
-    OWN_WIDTH,
+    NUMBERED,
+    ONLY_NAMELESS,
+    P_IS_QUEUED,
+    P_PLACE,
+    P_RESIDUAL,
+    PART,
+    PART_WIDTH,
     PARTS,
-    PATH,
-    PENDING,
+    PLACE,
+    PLACE_WIDTH,
+    PLACES,
+    QUEUE,
+    QUEUED,
     REACH_ROWS,
     REACH_WIDTH,
+    REACHED,
+    REGION,
     REGION_BYTES,
-    SEEN,
-    TOKEN_COUNT_OUT,
+    RELEVANT,
+    RESIDUAL,
+    RESIDUAL_WIDTH,
+    RESIDUALS,
+    RETURNED,
+    S_CALLS,
+    S_CHECKED,
+    S_NODE,
+    SOME,
+    STANDING,
+    UNREAD,
+    W_CALLERS,
+    W_FRAME,
+    W_REGION,
+    WAITING,
     WHOLE,
+    WIDTH,
 )
-from lipogram.decoding.reaches.regions import (
-    forget,
-    index_region,
-    is_full,
+from lipogram.decoding.reaches.numbering import (
+    number,
+    start_numbering,
 )
-from lipogram.decoding.reaches.walks import (
-    explore_plainly,
-    keep_reach,
-    reach_of,
+from lipogram.decoding.reaches.residuals import (
+    calls_of,
+    edges_only,
+    know_first_bytes,
+    unlimited,
 )
-from lipogram.grammars.engine.derive import (
-    derive,
+from lipogram.grammars.engine.bytesets import (
+    lowest_bit,
 )
 from lipogram.grammars.engine.layout import (
     CALL_END,
     CALL_START,
     CALLER_END,
+    CALLER_START,
     CALLERS,
     CALLS,
-    EDGE_END,
-    EDGE_START,
-    EDGES,
-    EDGES_ONLY,
     EMPTY,
     FIRSTS,
     FRAME_WIDTH,
     FRAMES,
     ITEMS,
-    NAMELESS,
-    NODE_COUNT,
     NOTHING,
-    OP,
     R_FLAGS,
-    REPEAT,
     ROOT,
-    ROWS,
     RULE_WIDTH,
     RULES,
     S_END,
     S_START,
-    SEQUENCE,
     SKIPPABLE,
     STATE_WIDTH,
     STATES,
-    UNBOUNDED,
-    A,
-    B,
-    C,
 )
 from lipogram.grammars.engine.memory import (
     Memory,
     burn,
-    capacity,
-    clear,
     get,
     get_word,
     kernel,
@@ -97,284 +107,310 @@ from lipogram.grammars.engine.memory import (
     reserve,
 )
 from lipogram.grammars.engine.nodes import (
-    choice,
-    cons,
     field,
     is_nullable,
-    push_option,
-    repeat,
-    sequence,
-    sort_list,
 )
 from lipogram.grammars.engine.programs import (
     body_of,
 )
-from lipogram.grammars.engine.states import (
-    residual_state,
-    row_of,
-)
-from lipogram.grammars.engine.worklist import (
-    add_once,
-)
 
 
 @kernel
-def first_bytes(m: Memory, node: int, index: int) -> np.uint64:
-    """A word of the set of bytes that a residual which is not empty can go on by."""
-    reserve(m, FIRSTS, 32 * m[NODE_COUNT])
-    at = 4 * node
-    known = np.uint64(0)
-    for word in range(4):
-        known |= get_word(m, FIRSTS, at + word)
-    if known == np.uint64(0):
-        row = 256 * (row_of(m, residual_state(m, node)) >> 1)
-        reserve(m, FIRSTS, 32 * m[NODE_COUNT])
-        for byte in range(256):
-            if get(m, ROWS, row + byte):
-                bits = get_word(m, FIRSTS, at + (byte >> 6))
-                put_word(m, FIRSTS, at + (byte >> 6), bits | np.uint64(1) << np.uint64(byte & 63))
-    return get_word(m, FIRSTS, at + index)
-
-
-@kernel
-def edges_only(m: Memory, node: int) -> int:
-    """A derived residual without the rules that it may begin with."""
-    reserve(m, EDGES_ONLY, 4 * m[NODE_COUNT])
-    known = get(m, EDGES_ONLY, node)
-    if known:
-        return known - 1
-    count = 0
-    for index in range(field(m, node, EDGE_START) - 1, field(m, node, EDGE_END)):
-        edge = cons(m, get(m, EDGES, 2 * index), get(m, EDGES, 2 * index + 1))
-        count = push_option(m, count, edge)
-    found = choice(m, count)
-    reserve(m, EDGES_ONLY, 4 * m[NODE_COUNT])
-    put(m, EDGES_ONLY, node, found + 1)
-    return found
-
-
-@kernel
-def _push_part(
-    m: Memory, v: Memory, node: int, frame: int, region: int, count: int, generation: int
-) -> int:
-    """Append a part to PENDING unless it is there or allows nothing; the new count."""
-    if region != WHOLE and not is_nullable(m, node):
-        index_region(v, region)
-        nothing = np.uint64(0)
-        for index in range(4):
-            nothing |= first_bytes(m, node, index) & get_word(v, REGION_BYTES, 4 * region + index)
-        if nothing == np.uint64(0):
-            return count
-    return add_once(v, PENDING, SEEN, node, frame, region, count, generation)
-
-
-@kernel
-def _return(m: Memory, v: Memory, frame: int, region: int, count: int, generation: int) -> int:
-    """Go on below the region's nodes with what waits in a frame; the new count of PENDING."""
-    if frame > ROOT:
-        at = frame * FRAME_WIDTH
-        for index in range(get(m, FRAMES, at), get(m, FRAMES, at + CALLER_END)):
-            rest, caller = get(m, CALLERS, 2 * index), get(m, CALLERS, 2 * index + 1)
-            count = _push_part(m, v, rest, caller, region, count, generation)
-    elif frame < ROOT:
-        at = -1 - frame
-        if get(v, OWN, OWN_WIDTH * at + O_REGION) == region:
-            return count  # a rule that may be empty is skipped where it is called
-        entry = get(v, OWN, OWN_WIDTH * at + O_RETURNS)
-        while entry:
-            burn(m, 1)
-            if get(v, LINKS, 3 * entry) == region:
-                return count
-            entry = get(v, LINKS, 3 * entry + 2)
-        _link(v, OWN_WIDTH * at + O_RETURNS, region, 0)
-        entry = get(v, OWN, OWN_WIDTH * at + O_CALLERS)
-        while entry:
-            rest, caller = get(v, LINKS, 3 * entry), get(v, LINKS, 3 * entry + 1)
-            count = _push_part(m, v, rest, caller, region, count, generation)
-            entry = get(v, LINKS, 3 * entry + 2)
-    return count
-
-
-@kernel
-def _link(v: Memory, head: int, first: int, second: int) -> None:
-    """Put a pair in front of a list."""
-    entry = v[LINK_COUNT] + 1
-    reserve(v, LINKS, 12 * (entry + 1))
-    put(v, LINKS, 3 * entry, first)
-    put(v, LINKS, 3 * entry + 1, second)
-    put(v, LINKS, 3 * entry + 2, get(v, OWN, head))
-    put(v, OWN, head, entry)
-    v[LINK_COUNT] = entry
-
-
-@kernel
-def _own_slot(v: Memory, rule: int, region: int, generation: int) -> int:
-    size = capacity(v, OWN_SLOTS) // 8
-    slot = (rule * 0x9E3779B1 + region * 0x85EBCA77) & (size - 1)
-    while get(v, OWN_SLOTS, 2 * slot) == generation:
-        row = OWN_WIDTH * get(v, OWN_SLOTS, 2 * slot + 1)
-        if get(v, OWN, row) == rule and get(v, OWN, row + O_REGION) == region:
-            return slot
-        slot = (slot + 1) & (size - 1)
-    return slot
-
-
-@kernel
-def _own_frame(v: Memory, rule: int, region: int, generation: int) -> int:
-    """The frame of a rule that is called below a region's nodes; one for all its callers."""
-    at = v[OWN_COUNT]
-    if capacity(v, OWN_SLOTS) < 16 * (at + 1):
-        reserve(v, OWN_SLOTS, 32 * (at + 1) + 1024)
-        clear(v, OWN_SLOTS)
-        for other in range(at):
-            row = OWN_WIDTH * other
-            slot = _own_slot(v, get(v, OWN, row), get(v, OWN, row + O_REGION), generation)
-            put(v, OWN_SLOTS, 2 * slot, generation)
-            put(v, OWN_SLOTS, 2 * slot + 1, other)
-    slot = _own_slot(v, rule, region, generation)
-    if get(v, OWN_SLOTS, 2 * slot) == generation:
-        return get(v, OWN_SLOTS, 2 * slot + 1)
-    put(v, OWN_SLOTS, 2 * slot, generation)
-    put(v, OWN_SLOTS, 2 * slot + 1, at)
-    reserve(v, OWN, 4 * OWN_WIDTH * (at + 1))
-    put(v, OWN, OWN_WIDTH * at, rule)
-    put(v, OWN, OWN_WIDTH * at + O_REGION, region)
-    put(v, OWN, OWN_WIDTH * at + O_CALLERS, 0)
-    put(v, OWN, OWN_WIDTH * at + O_RETURNS, 0)
-    v[OWN_COUNT] = at + 1
-    return at
-
-
-@kernel
-def _call(
-    m: Memory, v: Memory, rule: int, rest: int, frame: int, region: int, count: int, generation: int
-) -> int:
-    """Go on below the region's nodes with a rule and then the rest; the new count of PENDING."""
-    body = body_of(m, rule)
-    if get(m, RULES, rule * RULE_WIDTH + R_FLAGS) & SKIPPABLE:
-        count = _push_part(m, v, rest, frame, region, count, generation)
-    if rest == EMPTY:
-        return _push_part(m, v, body, frame, region, count, generation)
-    at = _own_frame(v, rule, region, generation)
-    entry = get(v, OWN, OWN_WIDTH * at + O_CALLERS)
-    while entry:
-        burn(m, 1)
-        if get(v, LINKS, 3 * entry) == rest and get(v, LINKS, 3 * entry + 1) == frame:
-            return count
-        entry = get(v, LINKS, 3 * entry + 2)
-    _link(v, OWN_WIDTH * at + O_CALLERS, rest, frame)
-    entry = get(v, OWN, OWN_WIDTH * at + O_RETURNS)
-    while entry:
-        count = _push_part(m, v, rest, frame, get(v, LINKS, 3 * entry), count, generation)
-        entry = get(v, LINKS, 3 * entry + 2)
-    return _push_part(m, v, body, -1 - at, region, count, generation)
-
-
-@kernel
-def _unlimited(m: Memory, node: int, most: int) -> int:
-    """A residual without the upper limit of what it begins with, if that is beyond `most` turns.
-
-    Within a token of so many bytes it goes on alike, and shares its reach with all others.
-    """
-    is_sequence = field(m, node, OP) == SEQUENCE
-    head = field(m, node, A) if is_sequence else node
-    if field(m, head, OP) != REPEAT or field(m, head, C) <= most:
-        return node
-    found = repeat(m, field(m, head, A), field(m, head, B), UNBOUNDED)
-    return sequence(m, found, field(m, node, B)) if is_sequence else found
-
-
-@kernel
-def _calls_nameless(m: Memory, node: int) -> bool:
-    """Whether a derived residual goes on by calls of nameless rules alone."""
-    for index in range(field(m, node, CALL_START), field(m, node, CALL_END)):
-        rule = get(m, CALLS, 2 * index)
-        if not get(m, RULES, rule * RULE_WIDTH + R_FLAGS) & NAMELESS:
-            return False
-    return field(m, node, EDGE_START) > field(m, node, EDGE_END)
-
-
-@kernel
-def _find_parts(m: Memory, v: Memory, state: int) -> int:
-    """The reaches whose union is what a state allows, to PARTS, each once; their number.
+def find_parts(m: Memory, v: Memory, state: int) -> int:
+    """The reaches whose union is what a state allows, to REACHED; their number.
 
     A residual that can end within a token hands over to those that wait in its frame. One that may
     begin with rules is taken apart, so that what they do is found out once for all callers.
     """
-    v[GENERATION] += 1
-    generation = v[GENERATION] & 0x7FFFFFFF
-    v[OWN_COUNT] = v[LINK_COUNT] = 0
-    count = position = parts = 0
+    v[WIDTH] = max(v[WIDTH], 1)
+    while not _has_found_parts(m, v, state):
+        v[WIDTH] *= 2  # more regions than a bit set has room for
+    return v[NUMBERED + MEETING]
+
+
+@kernel
+def _has_found_parts(m: Memory, v: Memory, state: int) -> bool:
+    start_numbering(v)
+    v[LINK_COUNT] = v[QUEUED] = 0
+    reserve(v, IMAGE, 8 * v[WIDTH])
+    for word in range(v[WIDTH]):
+        put_word(v, IMAGE, word, np.uint64(0))
+    _region(v, WHOLE)
     at = state * STATE_WIDTH
     for index in range(get(m, STATES, at + S_START), get(m, STATES, at + S_END)):
         node, frame = get(m, ITEMS, 2 * index), get(m, ITEMS, 2 * index + 1)
-        count = _push_part(m, v, node, frame, WHOLE, count, generation)
-    while position < count:
-        node, frame = get(v, PENDING, 3 * position), get(v, PENDING, 3 * position + 1)
-        region = get(v, PENDING, 3 * position + 2)
+        _stand(m, v, _part(m, v, node, _place(v, frame, 0)), 0, np.uint64(1))
+    position = 0
+    while position < v[QUEUED]:
+        part = get(v, QUEUE, position)
         position += 1
-        burn(m, 4)
-        node = _unlimited(m, node, v[MAX_BYTES])
-        derive(m, node)
-        first, last = field(m, node, CALL_START), field(m, node, CALL_END)
-        if first < last and (region == WHOLE or _calls_nameless(m, node)):
-            if is_nullable(m, node):
-                count = _return(m, v, frame, region, count, generation)
-            for index in range(first, last):
-                rule, rest = get(m, CALLS, 2 * index), get(m, CALLS, 2 * index + 1)
-                count = _call(m, v, rule, rest, frame, region, count, generation)
-            node = edges_only(m, node)
-            if node == NOTHING:
-                continue
-        reach = reach_of(m, v, node, region)
-        reserve(v, PARTS, 4 * (parts + 1))
-        put(v, PARTS, parts, reach)
-        parts += 1
-        if get(v, REACH_ROWS, reach * REACH_WIDTH + H_COMPLETE):
-            count = _return(m, v, frame, region, count, generation)
-        crossing = get(v, REACH_ROWS, reach * REACH_WIDTH + H_CROSSING)
-        if crossing != NOWHERE:
-            count = _return(m, v, frame, crossing, count, generation)
-    return sort_list(v, PARTS, 0, parts)
+        put(v, PARTS, PART_WIDTH * part + P_IS_QUEUED, 0)
+        for word in range(_used(v)):
+            bits = get_word(v, FRESH, v[WIDTH] * part + word)
+            if bits != np.uint64(0):
+                put_word(v, FRESH, v[WIDTH] * part + word, np.uint64(0))
+                if not _go_on(m, v, part, word, bits):
+                    return False
+        _return_image(m, v, get(v, PARTS, PART_WIDTH * part + P_PLACE))
+    return True
+
+
+# What has numbers.
 
 
 @kernel
-def _walk_state(m: Memory, v: Memory, state: int) -> int:
-    """The reach of a whole state, as the only one in PARTS; returns 1.
-
-    Where lexemes are munched, what may follow one depends on all that are in progress.
-    """
-    row = row_of(m, state)
-    v[TOKEN_COUNT_OUT] = v[CROSSED_COUNT] = 0
-    put(v, PATH, 0, row >> 1)
-    explore_plainly(m, v, WHOLE, row)
-    v[CROSSED_COUNT] = 0
-    reserve(v, PARTS, 4)
-    put(v, PARTS, 0, keep_reach(m, v, NOTHING, NOWHERE, 0, -1, -1))
-    return 1
+def _region(v: Memory, region: int) -> int:
+    """The number of a region; -1 if bit sets have no room for it."""
+    found = number(v, REGION, region, 0)
+    if found >= 64 * v[WIDTH]:
+        return -1
+    reserve(v, STANDING, 4 * (found + 1))
+    put(v, STANDING, found, region)
+    return found
 
 
 @kernel
-def _unite(v: Memory, parts: int, out: NDArray[np.int32]) -> None:
-    """Write the union of the first reaches in PARTS."""
-    out[:] = 0
-    for part in range(parts):
-        at = get(v, PARTS, part) * REACH_WIDTH
-        start, size = get(v, REACH_ROWS, at + H_START), get(v, REACH_ROWS, at + H_COUNT)
-        if get(v, REACH_ROWS, at + H_IS_BITS):
-            for index in range(size):
-                out[index] |= np.int32(get(v, ALLOWED, start + index))
-        else:
-            for index in range(start, start + size):
-                token = get(v, ALLOWED, index)
-                out[token >> 5] |= np.int32(np.uint32(1) << np.uint32(token & 31))
+def _place(v: Memory, frame: int, region: int) -> int:
+    """The number of a frame; or of that of a rule, -1 - rule, that is called at a region."""
+    count = v[NUMBERED + PLACE]
+    found = number(v, PLACE, frame, region)
+    if found == count:
+        reserve(v, PLACES, 4 * PLACE_WIDTH * (found + 1))
+        at = PLACE_WIDTH * found
+        put(v, PLACES, at + W_FRAME, frame)
+        put(v, PLACES, at + W_REGION, region)
+        put(v, PLACES, at + W_CALLERS, UNREAD if frame > ROOT else 0)
+        _clear(v, RETURNED, found)
+    return found
 
 
 @kernel
-def write_mask(m: Memory, v: Memory, state: int, has_lexemes: bool, out: NDArray[np.int32]) -> bool:
-    """Write the tokens that a state allows; whether its text is complete."""
-    if is_full(v):
-        forget(v)
-    parts = _walk_state(m, v, state) if has_lexemes else _find_parts(m, v, state)
-    _unite(v, parts, out)
-    return row_of(m, state) & 1 == 1
+def _residual(m: Memory, v: Memory, node: int) -> int:
+    """The number of a residual."""
+    count = v[NUMBERED + RESIDUAL]
+    found = number(v, RESIDUAL, node, 0)
+    if found == count:
+        reserve(v, RESIDUALS, 4 * RESIDUAL_WIDTH * (found + 1))
+        at = RESIDUAL_WIDTH * found
+        put(v, RESIDUALS, at + S_NODE, unlimited(m, node, v[MAX_BYTES]))
+        put(v, RESIDUALS, at + S_CALLS, UNREAD)
+        put(v, RESIDUALS, at + S_CHECKED, 0)
+        _clear(v, RELEVANT, found)
+    return found
+
+
+@kernel
+def _part(m: Memory, v: Memory, node: int, place: int) -> int:
+    """The number of a part."""
+    count = v[NUMBERED + PART]
+    residual = _residual(m, v, node)
+    found = number(v, PART, residual, place)
+    if found == count:
+        reserve(v, PARTS, 4 * PART_WIDTH * (found + 1))
+        at = PART_WIDTH * found
+        put(v, PARTS, at + P_RESIDUAL, residual)
+        put(v, PARTS, at + P_PLACE, place)
+        put(v, PARTS, at + P_IS_QUEUED, 0)
+        _clear(v, DONE, found)
+        _clear(v, FRESH, found)
+        burn(m, 2 + v[WIDTH])
+    return found
+
+
+@kernel
+def _used(v: Memory) -> int:
+    """How many words of bit sets there are regions for."""
+    return min((v[NUMBERED + REGION] + 63) >> 6, v[WIDTH])
+
+
+@kernel
+def _clear(v: Memory, array: int, row: int) -> None:
+    width = v[WIDTH]
+    reserve(v, array, 8 * width * (row + 1))
+    for word in range(width * row, width * (row + 1)):
+        put_word(v, array, word, np.uint64(0))
+
+
+# How regions go from part to part.
+
+
+@kernel
+def _stand(m: Memory, v: Memory, part: int, word: int, bits: np.uint64) -> None:
+    """Let a part stand at those of some regions at which it can go on."""
+    at = v[WIDTH] * part + word
+    bits &= ~get_word(v, DONE, at)
+    if bits == np.uint64(0):
+        return
+    residual = get(v, PARTS, PART_WIDTH * part + P_RESIDUAL)
+    if get(v, RESIDUALS, RESIDUAL_WIDTH * residual + S_CHECKED) < v[NUMBERED + REGION]:
+        _check_regions(m, v, residual)
+    bits &= get_word(v, RELEVANT, v[WIDTH] * residual + word)
+    if bits == np.uint64(0):
+        return
+    put_word(v, DONE, at, get_word(v, DONE, at) | bits)
+    put_word(v, FRESH, at, get_word(v, FRESH, at) | bits)
+    if not get(v, PARTS, PART_WIDTH * part + P_IS_QUEUED):
+        put(v, PARTS, PART_WIDTH * part + P_IS_QUEUED, 1)
+        reserve(v, QUEUE, 4 * (v[QUEUED] + 1))
+        put(v, QUEUE, v[QUEUED], part)
+        v[QUEUED] += 1
+
+
+@kernel
+def _check_regions(m: Memory, v: Memory, residual: int) -> None:
+    """Find out at which of the new regions a residual can go on, or end."""
+    at = RESIDUAL_WIDTH * residual
+    node = get(v, RESIDUALS, at + S_NODE)
+    may_end = is_nullable(m, node)
+    regions = min(v[NUMBERED + REGION], 64 * v[WIDTH])
+    if not may_end and regions > 1:
+        know_first_bytes(m, node)
+    for region in range(get(v, RESIDUALS, at + S_CHECKED), regions):
+        common = np.uint64(may_end or region == 0)
+        if common == np.uint64(0):
+            other = 4 * get(v, STANDING, region)
+            for index in range(4):
+                first = get_word(m, FIRSTS, 4 * node + index)
+                common |= first & get_word(v, REGION_BYTES, other + index)
+        if common != np.uint64(0):
+            word = v[WIDTH] * residual + (region >> 6)
+            bit = np.uint64(1) << np.uint64(region & 63)
+            put_word(v, RELEVANT, word, get_word(v, RELEVANT, word) | bit)
+    burn(m, regions - get(v, RESIDUALS, at + S_CHECKED))
+    put(v, RESIDUALS, at + S_CHECKED, regions)
+
+
+@kernel
+def _return(m: Memory, v: Memory, place: int, word: int, bits: np.uint64) -> None:
+    """Let what waits in a place stand at some regions."""
+    at = v[WIDTH] * place + word
+    returned = get_word(v, RETURNED, at)
+    bits &= ~returned
+    place_at = PLACE_WIDTH * place
+    frame = get(v, PLACES, place_at + W_FRAME)
+    if bits == np.uint64(0) or frame == ROOT:
+        return
+    put_word(v, RETURNED, at, returned | bits)
+    if get(v, PLACES, place_at + W_CALLERS) == UNREAD:
+        put(v, PLACES, place_at + W_CALLERS, 0)
+        start = get(m, FRAMES, frame * FRAME_WIDTH + CALLER_START)
+        for index in range(start, get(m, FRAMES, frame * FRAME_WIDTH + CALLER_END)):
+            outer = _place(v, get(m, CALLERS, 2 * index + 1), 0)
+            _link(v, place, _part(m, v, get(m, CALLERS, 2 * index), outer))
+    entry = get(v, PLACES, place_at + W_CALLERS)
+    while entry:
+        burn(m, 1)
+        _stand(m, v, get(v, LINKS, 2 * entry), word, bits)
+        entry = get(v, LINKS, 2 * entry + 1)
+
+
+@kernel
+def _link(v: Memory, place: int, part: int) -> None:
+    """Let a part wait in a place."""
+    entry = v[LINK_COUNT] + 1
+    reserve(v, LINKS, 8 * (entry + 1))
+    put(v, LINKS, 2 * entry, part)
+    put(v, LINKS, 2 * entry + 1, get(v, PLACES, PLACE_WIDTH * place + W_CALLERS))
+    put(v, PLACES, PLACE_WIDTH * place + W_CALLERS, entry)
+    v[LINK_COUNT] = entry
+
+
+@kernel
+def _return_image(m: Memory, v: Memory, place: int) -> None:
+    """Return to a place at the regions in IMAGE, which is empty then."""
+    for word in range(_used(v)):
+        bits = get_word(v, IMAGE, word)
+        if bits != np.uint64(0):
+            put_word(v, IMAGE, word, np.uint64(0))
+            _return(m, v, place, word, bits)
+
+
+# What parts do at regions.
+
+
+@kernel
+def _go_on(m: Memory, v: Memory, part: int, word: int, bits: np.uint64) -> bool:
+    """Go on with a part at regions at which it has not been; False if there are too many."""
+    at = PART_WIDTH * part
+    residual, place = get(v, PARTS, at + P_RESIDUAL), get(v, PARTS, at + P_PLACE)
+    at = RESIDUAL_WIDTH * residual
+    node = get(v, RESIDUALS, at + S_NODE)
+    calls = get(v, RESIDUALS, at + S_CALLS)
+    if calls == UNREAD:
+        calls = calls_of(m, node)
+        put(v, RESIDUALS, at + S_CALLS, calls)
+    apart = np.uint64(0)
+    if calls == ONLY_NAMELESS:
+        apart = bits
+    elif calls == SOME and word == 0:
+        apart = bits & np.uint64(1)  # the whole trie
+    if apart != np.uint64(0):
+        if is_nullable(m, node):
+            put_word(v, IMAGE, word, get_word(v, IMAGE, word) | apart)
+        for index in range(field(m, node, CALL_START), field(m, node, CALL_END)):
+            rule, rest = get(m, CALLS, 2 * index), get(m, CALLS, 2 * index + 1)
+            _call(m, v, rule, rest, place, word, apart)
+        edges = edges_only(m, node)
+        if edges != NOTHING and not _meet(m, v, edges, word, apart):
+            return False
+    return _meet(m, v, node, word, bits & ~apart)
+
+
+@kernel
+def _meet(m: Memory, v: Memory, node: int, word: int, bits: np.uint64) -> bool:
+    """Use the reaches of a residual at regions: what they cross to goes to IMAGE."""
+    one = np.uint64(1)
+    while bits != np.uint64(0):
+        region = 64 * word + lowest_bit(bits)
+        bits &= bits - one
+        burn(m, 1)
+        count = v[NUMBERED + MEETING]
+        found = number(v, MEETING, node, region)
+        if found == count:
+            reach = reach_of(m, v, node, get(v, STANDING, region))
+            reserve(v, REACHED, 4 * (found + 1))
+            reserve(v, CROSSINGS, 4 * (found + 1))
+            put(v, REACHED, found, reach)
+            crossing = get(v, REACH_ROWS, reach * REACH_WIDTH + H_CROSSING)
+            number_of_it = _region(v, crossing) if crossing != NOWHERE else 0
+            if number_of_it < 0:
+                return False
+            is_complete = get(v, REACH_ROWS, reach * REACH_WIDTH + H_COMPLETE)
+            put(v, CROSSINGS, found, 2 * number_of_it + is_complete)
+        crossing = get(v, CROSSINGS, found)
+        if crossing & 1:
+            put_word(v, IMAGE, word, get_word(v, IMAGE, word) | one << np.uint64(region & 63))
+        crossing >>= 1
+        if crossing:
+            at = crossing >> 6
+            put_word(v, IMAGE, at, get_word(v, IMAGE, at) | one << np.uint64(crossing & 63))
+    return True
+
+
+@kernel
+def _call(
+    m: Memory, v: Memory, rule: int, rest: int, place: int, word: int, bits: np.uint64
+) -> None:
+    """Go on at regions with a rule and then the rest."""
+    body = body_of(m, rule)
+    waiting = _part(m, v, rest, place)
+    if get(m, RULES, rule * RULE_WIDTH + R_FLAGS) & SKIPPABLE:
+        _stand(m, v, waiting, word, bits)
+    if rest == EMPTY:
+        _stand(m, v, _part(m, v, body, place), word, bits)
+        return
+    while bits != np.uint64(0):
+        bit = bits & (~bits + np.uint64(1))
+        bits &= ~bit
+        own = _place(v, -1 - rule, 64 * word + lowest_bit(bit))
+        count = v[NUMBERED + WAITING]
+        if number(v, WAITING, own, waiting) == count:
+            burn(m, 1)
+            _link(v, own, waiting)
+            # What returns where it was called was empty: the rule is skipped there.
+            at = v[WIDTH] * own
+            put_word(v, RETURNED, at + word, get_word(v, RETURNED, at + word) & ~bit)
+            for index in range(_used(v)):
+                _stand(m, v, waiting, index, get_word(v, RETURNED, at + index))
+            put_word(v, RETURNED, at + word, get_word(v, RETURNED, at + word) | bit)
+        _stand(m, v, _part(m, v, body, own), word, bit)

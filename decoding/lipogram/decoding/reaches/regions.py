@@ -1,4 +1,4 @@
-"""Regions: sets of trie nodes below which to go on, and their children by byte."""
+"""Regions: sets of trie nodes at which to go on, and which of them take a byte."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from lipogram.decoding.reaches.layout import (
     G_END,
     G_INDEX,
     G_START,
-    INNER_COUNT,
     LIMIT_BYTES,
     NODES,
     NOWHERE,
     REACH_SLOTS,
+    REACHES,
     REGION_BYTES,
     REGION_NODE_COUNT,
     REGION_NODES,
@@ -29,7 +29,6 @@ from lipogram.decoding.reaches.layout import (
     REGIONS,
     SHORT,
     SKIP,
-    WHOLE,
 )
 from lipogram.grammars.engine.bytesets import (
     mixed,
@@ -92,73 +91,74 @@ def intern_region(v: Memory, count: int) -> int:
     found = get(v, REGION_SLOTS, slot)
     if found:
         return found
-    reserve(v, REGION_ROWS, 4 * REGION_WIDTH * (regions + 1))
-    put(v, REGION_ROWS, regions * REGION_WIDTH + G_START, start)
-    put(v, REGION_ROWS, regions * REGION_WIDTH + G_END, start + count)
-    put(v, REGION_ROWS, regions * REGION_WIDTH + G_INDEX, 0)
     put(v, REGION_SLOTS, slot, regions)
-    v[REGION_NODE_COUNT] = start + count
-    v[REGIONS] = regions + 1
-    return regions
+    return _add_region(v, start, start + count)
+
+
+@kernel
+def _add_region(v: Memory, start: int, end: int) -> int:
+    """The region of the nodes that stand from `start` to `end` of REGION_NODES."""
+    region = v[REGIONS]
+    at = region * REGION_WIDTH
+    reserve(v, REGION_ROWS, 4 * (at + REGION_WIDTH))
+    put(v, REGION_ROWS, at + G_START, start)
+    put(v, REGION_ROWS, at + G_END, end)
+    put(v, REGION_ROWS, at + G_INDEX, 0)
+    words = np.zeros(4, np.uint64)
+    for index in range(start, end):
+        byte = get(v, BYTE, get(v, REGION_NODES, index))
+        words[byte >> 6] |= np.uint64(1) << np.uint64(byte & 63)
+    reserve(v, REGION_BYTES, 32 * (region + 1))
+    for index in range(4):
+        put_word(v, REGION_BYTES, 4 * region + index, words[index])
+    v[REGION_NODE_COUNT] = end
+    v[REGIONS] = region + 1
+    return region
 
 
 @kernel
 def index_region(v: Memory, region: int) -> int:
-    """Where in CHILDREN the region's children stand, by byte: 257 offsets, then the nodes."""
+    """Where in CHILDREN the region's nodes stand by byte: 257 offsets, then the nodes."""
     at = region * REGION_WIDTH
     place = get(v, REGION_ROWS, at + G_INDEX)
     if place:
         return place - 1
     place = v[CHILD_COUNT]
-    sizes = np.zeros(257, np.int64)
     start, end = get(v, REGION_ROWS, at + G_START), get(v, REGION_ROWS, at + G_END)
-    for index in range(start, max(end, start + (region == WHOLE))):
-        root = -1 if region == WHOLE else get(v, REGION_NODES, index)
-        stop = v[NODES] if root < 0 else get(v, SKIP, root)
-        child = root + 1
-        while child < stop:
-            sizes[get(v, BYTE, child) + 1] += 1
-            child = get(v, SKIP, child)
+    sizes = np.zeros(257, np.int64)
+    for index in range(start, end):
+        sizes[get(v, BYTE, get(v, REGION_NODES, index)) + 1] += 1
     for byte in range(256):
         sizes[byte + 1] += sizes[byte]
-    total = sizes[256]
-    reserve(v, CHILDREN, 4 * (place + 257 + total))
+    first = place + 257
+    reserve(v, CHILDREN, 4 * (first + end - start))
     for byte in range(257):
-        put(v, CHILDREN, place + byte, place + 257 + sizes[byte])
-    for index in range(start, max(end, start + (region == WHOLE))):
-        root = -1 if region == WHOLE else get(v, REGION_NODES, index)
-        stop = v[NODES] if root < 0 else get(v, SKIP, root)
-        child = root + 1
-        while child < stop:
-            byte = get(v, BYTE, child)
-            put(v, CHILDREN, place + 257 + sizes[byte], child)
-            sizes[byte] += 1
-            child = get(v, SKIP, child)
-    v[CHILD_COUNT] = place + 257 + total
+        put(v, CHILDREN, place + byte, first + sizes[byte])
+    for index in range(start, end):
+        node = get(v, REGION_NODES, index)
+        byte = get(v, BYTE, node)
+        put(v, CHILDREN, first + sizes[byte], node)
+        sizes[byte] += 1
+    v[CHILD_COUNT] = first + end - start
     put(v, REGION_ROWS, at + G_INDEX, place + 1)
-    reserve(v, REGION_BYTES, 32 * (region + 1))
-    for index in range(4):
-        word = np.uint64(0)
-        for bit in range(64):
-            byte = 64 * index + bit
-            if get(v, CHILDREN, place + byte) < get(v, CHILDREN, place + byte + 1):
-                word |= np.uint64(1) << np.uint64(bit)
-        put_word(v, REGION_BYTES, 4 * region + index, word)
     return place
 
 
 @kernel
 def forget(v: Memory) -> None:
     """Back to no classes, regions but the first two, and reaches."""
-    for counter in range(CLASSES, INNER_COUNT + 1):
+    for counter in range(CLASSES, REACHES + 1):
         v[counter] = 0
-    for array in (SHORT, REGION_SLOTS, REACH_SLOTS, REGION_ROWS):
+    for array in (SHORT, REGION_SLOTS, REACH_SLOTS):
         clear(v, array)
-    v[REGIONS] = 2
-    reserve(v, REGION_ROWS, 4 * REGION_WIDTH * 2)
-    reserve(v, CHILDREN, 4 * 257)
-    index_region(v, WHOLE)
-    index_region(v, NOWHERE)
+    roots = node = 0
+    while node < v[NODES]:
+        reserve(v, REGION_NODES, 4 * (roots + 1))
+        put(v, REGION_NODES, roots, node)
+        roots += 1
+        node = get(v, SKIP, node)
+    _add_region(v, 0, roots)  # WHOLE
+    _add_region(v, roots, roots)  # NOWHERE
 
 
 @kernel

@@ -51,6 +51,7 @@ from lipogram.grammars.errors import BudgetExceeded, GrammarError
 from lipogram.grammars.utf8 import byte_ranges
 
 _SHORT_CODE = 24
+_KEPT_CODE = 64  # what is no longer, and means the same in all grammars, is kept with the node
 _MAX_COUNT = (1 << 30) - 1  # counts beyond are as good as this
 
 
@@ -73,6 +74,7 @@ class Coder:
         self._pending: list[ir.Expression] = []
         self.runs: list[ir.Members] = []  # by the numbers of their families
         self._rule = ""
+        self._others = 0  # how much was written that means something else in other grammars
         for name, body in grammar.rules.items():
             self._rule = name
             is_lexeme = name in grammar.lexemes
@@ -121,6 +123,7 @@ class Coder:
             if within:
                 message = f"expected a regular expression under & or ~, found the rule {name!r}"
                 raise GrammarError(message)
+            self._others += 1
             code += (op.USE, number)
         elif kind is ir.Chars:
             code += _chars_code(expression.ranges)  # type: ignore[union-attr]
@@ -137,13 +140,28 @@ class Coder:
         code = self._code
         register = self._registers.get(id(expression))
         if register is not None:
+            self._others += 1
             code += (op.AGAIN, register)
             return
         if depth > self._max_depth:
             message = f"the grammar nests expressions deeper than {self._max_depth} levels"
             raise BudgetExceeded(message)
-        depth += 1
         start = len(code)
+        written = getattr(expression, "code", None) if is_named else None
+        if written is not None:
+            code += written
+        else:
+            others = self._others
+            self._write_parts(expression, is_named, depth + 1, within)
+            if others == self._others and is_named and len(code) - start <= _KEPT_CODE:
+                object.__setattr__(expression, "code", code[start:])
+        if len(code) - start > _SHORT_CODE:  # what is shorter may as well be written again
+            register = self._registers[id(expression)] = len(self._registers)
+            self._others += 1
+            code += (op.KEEP, register)
+
+    def _write_parts(self, expression: Any, is_named: bool, depth: int, within: bool) -> None:
+        code = self._code
         kind = type(expression)
         if kind is ir.Sequence:
             for item in expression.items:
@@ -160,8 +178,10 @@ class Coder:
             times = op.TIMES_NAMED if is_named else op.TIMES
             code += (times, min(expression.minimum, _MAX_COUNT), most)
         elif kind is ir.Members:
+            self._others += 1
             self._write_members(expression, is_named, depth, within)
         elif not within:
+            self._others += 1
             code += (op.REGULAR, self._regular(expression))
         elif kind is ir.Intersection:
             for item in expression.items:
@@ -170,9 +190,6 @@ class Coder:
         else:
             self._write(expression.item, False, depth, within)
             code.append(op.OTHER)
-        if len(code) - start > _SHORT_CODE:  # what is shorter may as well be written again
-            register = self._registers[id(expression)] = len(self._registers)
-            code += (op.KEEP, register)
 
     def _regular(self, expression: ir.Expression) -> int:
         """The number of an intersection or complement: it has code of its own."""
@@ -187,6 +204,7 @@ class Coder:
         if not texts:
             self._code += (op.ANY, 0)
             return
+        self._others += 1
         members = sorted(set(texts))
         self._code += (op.WORDS, len(self._starts) - 1, len(members))
         for text in members:

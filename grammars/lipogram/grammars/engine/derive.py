@@ -10,11 +10,25 @@ from __future__ import annotations
 
 import numpy as np
 
+from lipogram.grammars.engine.booleans import (
+    both,
+    complement,
+)
 from lipogram.grammars.engine.bytesets import (
     classify,
     has_byte,
     mask_of,
     sign,
+)
+from lipogram.grammars.engine.calls import (
+    nameless,
+)
+from lipogram.grammars.engine.expressions import (
+    choice,
+    either,
+    push_option,
+    repeat,
+    sequence,
 )
 from lipogram.grammars.engine.layout import (
     BOTH,
@@ -67,16 +81,8 @@ from lipogram.grammars.engine.memory import (
     reserve,
 )
 from lipogram.grammars.engine.nodes import (
-    both,
-    choice,
-    complement,
-    either,
     field,
     is_nullable,
-    nameless,
-    push_option,
-    repeat,
-    sequence,
     set_field,
 )
 from lipogram.grammars.engine.programs import (

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from lipogram.grammars.engine.bytesets import (
     has_byte,
 )
+from lipogram.grammars.engine.expressions import (
+    sort_list,
+)
 from lipogram.grammars.engine.layout import (
     CALL,
     CALLER_END,
@@ -64,7 +67,6 @@ from lipogram.grammars.engine.nodes import (
     added,
     field,
     is_nullable,
-    sort_list,
 )
 from lipogram.grammars.engine.programs import (
     body_of,

@@ -7,6 +7,11 @@ import numpy as np
 from lipogram.grammars.engine.bytesets import (
     mixed,
 )
+from lipogram.grammars.engine.expressions import (
+    choice,
+    cons,
+    push_option,
+)
 from lipogram.grammars.engine.layout import (
     EMPTY,
     INFINITE,
@@ -25,10 +30,7 @@ from lipogram.grammars.engine.memory import (
 )
 from lipogram.grammars.engine.nodes import (
     add,
-    choice,
-    cons,
     known,
-    push_option,
 )
 
 _FEW_LITERALS = 64  # as many are alternatives like others

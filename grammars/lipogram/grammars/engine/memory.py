@@ -19,8 +19,9 @@ import numpy as np
 from llvmlite import ir as llvm
 from numba import njit, types
 from numba.extending import intrinsic
-from numba.np import arrayobj
 from numpy.typing import NDArray
+
+from lipogram.grammars.engine.pointers import POINTER, words
 
 if TYPE_CHECKING:
     Memory = list[int]  # as which it is read and written
@@ -59,6 +60,7 @@ def kernel(function: Compiled) -> Compiled:
     """Compile a function when first called, cached on disk; it runs without Python's lock.
 
     Constant arguments are taken as integers: numba would compile the function anew for each.
+    What is annotated as a Memory is its address where a kernel is called by another.
     """
     dispatcher = njit(cache=True, nogil=True)(function)
     # What is cached contains what it calls; numba looks at the function's own file only.
@@ -67,8 +69,11 @@ def kernel(function: Compiled) -> Compiled:
     index._source_stamp = (_stamp(Path(__file__).parent), _stamp(own))
     template = dispatcher.get_call_template
 
+    taken = [POINTER if kind == "Memory" else None for kind in function.__annotations__.values()]
+
     def get_call_template(args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
-        return template(tuple(types.unliteral(arg) for arg in args), kws)
+        own = zip(taken, args, strict=False)  # the last annotation is of what is returned
+        return template(tuple(kind or types.unliteral(arg) for kind, arg in own), kws)
 
     dispatcher.get_call_template = get_call_template
     return dispatcher  # type: ignore[no-any-return]
@@ -102,8 +107,8 @@ def _let_go(words: Any, room: NDArray[np.uint8] | None) -> None:
 
 def _element(width: int) -> Callable[..., Any]:
     def address(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        memory = arrayobj.make_array(sig.args[0])(context, builder, args[0])
-        start = builder.load(builder.gep(memory.data, [args[1]]))
+        memory = words(context, builder, sig.args[0], args[0])
+        start = builder.load(builder.gep(memory, [args[1]]))
         pointer = builder.inttoptr(start, llvm.IntType(width).as_pointer())
         return builder.gep(pointer, [args[2]])
 

@@ -10,8 +10,24 @@ from typing import Final
 
 import numpy as np
 
+from lipogram.grammars.engine.booleans import (
+    both,
+    complement,
+)
 from lipogram.grammars.engine.bytesets import (
     mask_of,
+)
+from lipogram.grammars.engine.calls import (
+    call,
+    named,
+    repeated,
+)
+from lipogram.grammars.engine.expressions import (
+    choice,
+    cons,
+    push_option,
+    repeat,
+    sequence,
 )
 from lipogram.grammars.engine.layout import (
     EMPTY,
@@ -47,18 +63,6 @@ from lipogram.grammars.engine.memory import (
     kernel,
     put,
     reserve,
-)
-from lipogram.grammars.engine.nodes import (
-    both,
-    call,
-    choice,
-    complement,
-    cons,
-    named,
-    push_option,
-    repeat,
-    repeated,
-    sequence,
 )
 from lipogram.grammars.engine.runs import (
     BEGUN,

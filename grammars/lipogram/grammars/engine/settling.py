@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from lipogram.grammars.engine.expressions import (
+    prepare,
+)
 from lipogram.grammars.engine.layout import (
     F_COUNT,
     F_FIRST,
@@ -60,7 +63,6 @@ from lipogram.grammars.engine.memory import (
 from lipogram.grammars.engine.nodes import (
     added,
     multiplied,
-    prepare,
 )
 from lipogram.grammars.engine.programs import (
     ANY,

@@ -13,6 +13,10 @@ import numpy as np
 from lipogram.grammars.engine.derive import (
     derive,
 )
+from lipogram.grammars.engine.expressions import (
+    repeat,
+    sequence,
+)
 from lipogram.grammars.engine.layout import (
     ANYTHING,
     BOTH,
@@ -67,8 +71,6 @@ from lipogram.grammars.engine.memory import (
 from lipogram.grammars.engine.nodes import (
     field,
     is_nullable,
-    repeat,
-    sequence,
 )
 from lipogram.grammars.engine.programs import (
     body_of,

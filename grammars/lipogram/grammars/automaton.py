@@ -18,8 +18,8 @@ import numpy as np
 
 from lipogram.grammars import ir, special_tokens
 from lipogram.grammars.arrays import view
+from lipogram.grammars.coding import Coder
 from lipogram.grammars.engine import exits
-from lipogram.grammars.engine.coding import Coder
 from lipogram.grammars.engine.layout import (
     EDGE_COUNT,
     MAX_NODES,

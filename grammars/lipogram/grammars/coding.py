@@ -51,7 +51,7 @@ from lipogram.grammars.errors import BudgetExceeded, GrammarError
 from lipogram.grammars.utf8 import byte_ranges
 
 _SHORT_CODE = 24
-_KEPT_CODE = 64  # what is no longer, and means the same in all grammars, is kept with the node
+_KEPT_CODE = 256  # what is no longer, and means the same in all grammars, is kept with the node
 _MAX_COUNT = (1 << 30) - 1  # counts beyond are as good as this
 
 
@@ -69,12 +69,14 @@ class Coder:
         self._regulars: list[int] = []
         self._texts = bytearray()
         self._starts = [0]
+        self._words: dict[int, tuple[int, int, int]] = {}
         self._registers: dict[int, int] = {}
         self._regular_numbers: dict[int, int] = {}
         self._pending: list[ir.Expression] = []
         self.runs: list[ir.Members] = []  # by the numbers of their families
         self._rule = ""
         self._others = 0  # how much was written that means something else in other grammars
+        self._keeps: list[int] = []  # where in the code registers are set
         for name, body in grammar.rules.items():
             self._rule = name
             is_lexeme = name in grammar.lexemes
@@ -151,13 +153,16 @@ class Coder:
         if written is not None:
             code += written
         else:
-            others = self._others
+            others, keeps = self._others, len(self._keeps)
             self._write_parts(expression, is_named, depth + 1, within)
             if others == self._others and is_named and len(code) - start <= _KEPT_CODE:
-                object.__setattr__(expression, "code", code[start:])
+                written = code[start:]
+                for at in reversed(self._keeps[keeps:]):
+                    del written[at - start : at - start + 2]
+                object.__setattr__(expression, "code", written)
         if len(code) - start > _SHORT_CODE:  # what is shorter may as well be written again
             register = self._registers[id(expression)] = len(self._registers)
-            self._others += 1
+            self._keeps.append(len(code))
             code += (op.KEEP, register)
 
     def _write_parts(self, expression: Any, is_named: bool, depth: int, within: bool) -> None:
@@ -205,11 +210,14 @@ class Coder:
             self._code += (op.ANY, 0)
             return
         self._others += 1
-        members = sorted(set(texts))
-        self._code += (op.WORDS, len(self._starts) - 1, len(members))
-        for text in members:
-            self._texts += text
-            self._starts.append(len(self._texts))
+        words = self._words.get(id(texts))
+        if words is None:
+            members = sorted(set(texts))
+            words = self._words[id(texts)] = (op.WORDS, len(self._starts) - 1, len(members))
+            for text in members:
+                self._texts += text
+                self._starts.append(len(self._texts))
+        self._code += words
 
     def _write_members(self, run: ir.Members, is_named: bool, depth: int, within: bool) -> None:
         """The items' code stands where it is measured, and is skipped where the run is built."""

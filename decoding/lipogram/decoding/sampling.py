@@ -121,9 +121,9 @@ def candidates(scores: Scores, allowed: Allowed, sampling: Sampling) -> Candidat
     if sampling.temperature == 0:
         ids = ids[[kept.argmax()]]
         return Candidates(ids, np.ones(1))
-    weights = np.exp((kept - best) / max(sampling.temperature, _COLDEST))
     if sampling.top_k:
-        ids, weights = _heaviest(ids, weights, sampling.top_k)
+        ids, kept = _heaviest(ids, kept, sampling.top_k)
+    weights = np.exp((kept - best) / max(sampling.temperature, _COLDEST))
     if sampling.top_p < 1:
         ids, weights = _nucleus(ids, weights, sampling.top_p)
     alive = weights > 0
@@ -202,7 +202,9 @@ def scored(
         raise BackendFailed(f"the model's scores are not usable: the best one is {best}")
     logprobs = scores - best
     logprobs -= np.log(np.exp(logprobs).sum())
-    ids, _ = _heaviest(np.arange(len(row)), logprobs, top) if top else (np.arange(0), logprobs)
+    if not top:
+        return ScoredToken(token, tokens[token], float(logprobs[token]))
+    ids, _ = _heaviest(np.arange(len(row)), logprobs, top)
     ranked = ids[np.argsort(-logprobs[ids], kind="stable")]
     return ScoredToken(
         token,

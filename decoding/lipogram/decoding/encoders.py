@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, TypeAlias
 
-from tokenizers import Regex, Tokenizer
+from tokenizers import Encoding, Regex, Tokenizer
 from tokenizers.pre_tokenizers import Split
 
 Encoder: TypeAlias = Callable[[bytes], list[int]]
@@ -90,8 +90,7 @@ def pipeline(
     tokenizer.encode_special_tokens = True
     foreign = re.compile(f"([\udc80-\udcff{space or ''}]+)")
 
-    def encoded(stretch: str) -> Iterator[int]:
-        encoding = tokenizer.encode(stretch, add_special_tokens=False)
+    def spelled(stretch: str, encoding: Encoding) -> Iterator[int]:
         for id, (begin, end) in zip(encoding.ids, encoding.offsets, strict=True):
             if tokens[id]:
                 yield id
@@ -102,8 +101,13 @@ def pipeline(
         ids: list[int] = []
         for stretch, is_foreign in _stretches(text, foreign):
             raw = stretch.encode("utf-8", "surrogateescape")
-            found = [] if is_foreign else list(encoded(stretch))
-            ids.extend(found if b"".join(tokens[id] for id in found) == raw else spell(raw))
+            found: list[int] = []
+            if not is_foreign:
+                encoding = tokenizer.encode(stretch, add_special_tokens=False)
+                found = encoding.ids
+                if not all(map(tokens.__getitem__, found)):
+                    found = list(spelled(stretch, encoding))
+            ids.extend(found if b"".join([tokens[id] for id in found]) == raw else spell(raw))
         return ids
 
     return encode

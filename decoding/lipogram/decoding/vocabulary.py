@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from functools import cached_property, lru_cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,9 @@ from lipogram.decoding.errors import Unspellable, UnsupportedTokenizer
 from lipogram.decoding.reaches import Reaches
 from lipogram.decoding.trie import TokenTrie
 from lipogram.grammars import ir, special_tokens
+
+_TEXTS_REMEMBERED: Final = 64
+_LONGEST_REMEMBERED: Final = 1 << 14  # bytes
 
 
 class Vocabulary:
@@ -223,7 +227,16 @@ class Vocabulary:
 
         Any bytes, UTF-8 or not. Raises Unspellable where no tokens spell them.
         """
-        return self.spell(text) if self._encoder is None else self._encoder(text)
+        encode = self._remembering if len(text) <= _LONGEST_REMEMBERED else self._encoded
+        return list(encode(text))
+
+    @cached_property
+    def _remembering(self) -> Callable[[bytes], tuple[int, ...]]:
+        """One request asks for the same text several times."""
+        return lru_cache(_TEXTS_REMEMBERED)(self._encoded)
+
+    def _encoded(self, text: bytes) -> tuple[int, ...]:
+        return tuple(self.spell(text) if self._encoder is None else self._encoder(text))
 
     def spell(self, text: bytes) -> list[int]:
         """The fewest tokens whose bytes are `text`; raises Unspellable."""

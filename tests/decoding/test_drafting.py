@@ -28,7 +28,7 @@ from lipogram.decoding import (
 from lipogram.decoding.bytes.course import BYTES as BYTE_SYMBOLS
 from lipogram.decoding.course import Constrained, Course, Free
 from lipogram.decoding.drafting.heads import Heads, HeadWeights, UnreadableHeads
-from lipogram.decoding.drafting.ngrams import SuffixAutomaton
+from lipogram.decoding.drafting.ngrams import Occurrences
 from lipogram.decoding.drafting.pace import Pace
 from lipogram.decoding.models.embedded import EmbeddedCausal, load
 from lipogram.decoding.models.table import TableModel
@@ -49,6 +49,7 @@ def propose(
     job: Job | None = None,
 ) -> list[Guess]:
     guesses = drafter.open(job or Job(tuple(prompt)), prompt)
+    assert guesses is not None
     place = Place([*prompt, *output], draft, course, 0.5)
     return list(asyncio.run(guesses.propose(place, 8)))
 
@@ -57,15 +58,16 @@ def tokens(guesses: Sequence[Guess]) -> bytes:
     return VOCABULARY.decode([guess.token for guess in guesses])
 
 
-def test_the_suffix_automaton_finds_the_longest_end_that_came_before() -> None:
+def test_the_longest_end_that_came_before_is_found() -> None:
     rng = random.Random(1)
     for _ in range(300):
         size = rng.randint(1, 3)
         text = [rng.randrange(size) for _ in range(rng.randint(0, 24))]
         draft = [rng.randrange(size + 1) for _ in range(rng.randint(0, 4))]
-        index = SuffixAutomaton()
-        for token in text:
-            index.add(token)
+        sequence = Occurrences()
+        cut = rng.randint(0, len(text))
+        sequence.add(text[:cut])
+        sequence.add(text[cut:])
         whole = [*text, *draft]
         best = (0, 0)
         for length in range(1, len(whole) + 1):
@@ -79,9 +81,15 @@ def test_the_suffix_automaton_finds_the_longest_end_that_came_before() -> None:
             if not ends:
                 break
             best = (length, ends[0])
-        assert index.seen(draft)[0] == best[0]
-        if best[0]:
-            assert index.seen(draft) == best
+        assert sequence.seen(draft) == best
+        assert sequence.following(best[1], 3) == text[best[1] : best[1] + 3]
+
+
+def test_ends_that_are_long_are_told_apart_by_their_last_tokens() -> None:
+    sequence = Occurrences()
+    sequence.add([1] * 5000)
+    assert sequence.seen([]) == (32, 32)
+    assert sequence.seen([1, 2]) == (0, 0)
 
 
 class TestNgrams:
@@ -108,12 +116,13 @@ class TestForced:
     def test_what_the_grammar_determines_is_guessed_as_it_is_written(self) -> None:
         rule = ir.sequence(ir.Literal(b'"name":'), ir.one_of("01"))
         masker = Masker(compile(ir.Grammar({"s": rule}, "s")), VOCABULARY)
-        guesses = propose(Forced(VOCABULARY), b"", course=Constrained(masker, 20, False))
+        course, job = Constrained(masker, 20, False), Job((), masker=masker)
+        guesses = propose(Forced(VOCABULARY), b"", course=course, job=job)
         assert [VOCABULARY.tokens[guess.token] for guess in guesses] == [b'"', b"name", b'":']
         assert guesses[0].confidence > guesses[-1].confidence
 
     def test_without_a_rule_nothing_is_determined(self) -> None:
-        assert not propose(Forced(VOCABULARY), b"abc")
+        assert Forced(VOCABULARY).open(Job(()), b"abc") is None
 
 
 class TestSmallModel:

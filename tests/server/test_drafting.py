@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 
-from lipogram.decoding.models.base import Logits, Query
+from lipogram.decoding.drafting.heads import Heads, HeadWeights
+from lipogram.decoding.models.base import Logits, Query, Showing
 from lipogram.server.app import build_app
-from lipogram.server.drafting import Draft
+from lipogram.server.drafting import Draft, Drafting
 from lipogram.server.settings import ModelSettings, Settings, SettingsError, gather
 from server_under_test import PERSON, ask, masks, restless, serving
 
@@ -171,6 +172,19 @@ def test_what_cannot_draft_is_refused(
     error = response.json()["error"]
     assert error["param"] == param
     assert words in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"), [("auto", {"grammar", "prompt"}), ("prompt+heads", {"prompt"})]
+)
+def test_by_default_heads_guess_no_middles(text: str, kinds: set[str]) -> None:
+    model, heads = restless(), Heads(cast(Showing, None), cast(HeadWeights, None))
+    drafting = Drafting(model, Draft.parse(text), lambda name: model, heads)
+    names = {drafter.name for drafter in drafting.chain(is_middle=True).drafters}
+    assert names == kinds
+    asked = drafting.chain(Draft.parse(text), is_middle=True)
+    assert asked is drafting.chain()
+    assert {drafter.name for drafter in asked.drafters} == {*kinds, "heads"}
 
 
 def test_heads_guess_no_bytes(post: Callable[..., httpx.Response]) -> None:

@@ -54,9 +54,10 @@ class Drafter(Protocol):
     @property
     def name(self) -> str: ...
 
-    def open(self, job: Job, prompt: Sequence[int]) -> Guesses:
+    def open(self, job: Job, prompt: Sequence[int]) -> Guesses | None:
         """Begin a run; `prompt` are the tokens before the output, or its bytes.
 
-        Raises UnsupportedJob where it cannot guess bytes, and they are to be written.
+        None: there will be nothing to guess. Raises UnsupportedJob where it cannot guess bytes, and
+        they are to be written.
         """
         ...

@@ -34,7 +34,7 @@ class Chain:
     def open(self, job: Job, prompt: Sequence[int]) -> Drafts:
         """Begin a run after the tokens of `prompt`, or its bytes where bytes are written."""
         opened = [(drafter.name, drafter.open(job, prompt)) for drafter in self.drafters]
-        return Drafts(self, opened)
+        return Drafts(self, [(name, guesses) for name, guesses in opened if guesses is not None])
 
 
 @dataclass(frozen=True, slots=True)

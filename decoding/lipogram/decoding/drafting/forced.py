@@ -30,8 +30,10 @@ class Forced:
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
 
-    def open(self, job: Job, prompt: Sequence[int]) -> Forced:
-        """Runs have nothing to remember."""
+    def open(self, job: Job, prompt: Sequence[int]) -> Forced | None:
+        """Runs have nothing to remember; without a rule nothing is determined."""
+        if job.masker is None:
+            return None
         return Forced(BYTES) if job.byte_mode == "full" else self
 
     async def propose(self, place: Place, most: int) -> list[Guess]:

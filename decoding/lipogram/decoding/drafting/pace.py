@@ -65,6 +65,7 @@ class _Cost:
         self._firsts: deque[float] = deque(maxlen=_RECENT)
         self._runs = self._guesses = 0.0
         self._skipped, self._patience = 0, _SKIPPED
+        self._found: float | None = None
 
     @property
     def is_known(self) -> bool:
@@ -73,10 +74,13 @@ class _Cost:
     def seconds(self) -> float:
         if not self.is_known:
             return 0.0
-        first = _usual(self._firsts) if self._firsts else 0.0
-        return _usual(self._recent) + first * self._runs / (self._guesses + _RUN)
+        if self._found is None:
+            first = _usual(self._firsts) if self._firsts else 0.0
+            self._found = _usual(self._recent) + first * self._runs / (self._guesses + _RUN)
+        return self._found
 
     def learn(self, seconds: float, is_first: bool) -> None:
+        self._found = None
         (self._firsts if is_first else self._recent).append(seconds)
         self._runs += is_first
         self._guesses += 1

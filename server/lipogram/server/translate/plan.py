@@ -38,7 +38,9 @@ class Plan:
         """
         job = self.job
         if job.drafters is None and self.served.drafting is not None:
-            job = replace(job, drafters=self.served.drafting.chain(None, job.byte_mode))
+            is_middle = bool(job.ends) and self.constraint is None
+            drafters = self.served.drafting.chain(None, job.byte_mode, is_middle)
+            job = replace(job, drafters=drafters)
         return [
             each
             for place, (prompt, masker) in enumerate(zip(self.prompts, maskers, strict=True))

@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -232,3 +233,13 @@ def test_the_prefix_cache_finds_the_longest_beginning_and_keeps_its_bound() -> N
     dropped = cache.longest(np.array([1, 2, 3]))
     assert dropped is not None
     assert dropped.tokens.tolist() == [1]
+
+
+def test_guesses_are_forgotten_once_the_text_goes_on_from_before_them() -> None:
+    cache = PrefixCache(max_bytes=1 << 20)
+    cache.add(replace(snapshot(1, 2, 8, 9), guesses=2))
+    cache.add(snapshot(1, 3, 3))
+    assert cache.known(np.array([1, 2, 8, 9, 5])) == 4
+    cache.add(snapshot(1, 2, 8, 7))
+    assert cache.known(np.array([1, 2, 8, 9, 5])) == 3
+    assert cache.known(np.array([1, 3, 3])) == 3

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -119,6 +119,8 @@ class CachedCausal:
         if self._driver is None or self._driver.done():
             self._driver = asyncio.create_task(self._drive())
         try:
+            if len(works) == 1:
+                return [await works[0].done]
             return list(await asyncio.gather(*(work.done for work in works)))
         finally:
             for work in works:
@@ -136,7 +138,7 @@ class CachedCausal:
         snapshot = self._cache.peek(np.array(tokens, np.int64))
         if snapshot is None or snapshot.states is None:
             return np.zeros((0, 0), np.float32)
-        return snapshot.states[len(tokens) - len(prefix) :].astype(np.float32)
+        return snapshot.states.copy()[len(tokens) - len(prefix) :].astype(np.float32)
 
     @property
     def size_bytes(self) -> int:
@@ -243,13 +245,14 @@ class CachedCausal:
             work.begun = True
             start = len(work.snapshot.tokens)
             tokens = work.tokens[start : start + self._graph.chunk_tokens]
-            extensions.append(Extension(work.snapshot, tokens, max(0, work.wanted - start)))
+            wanted, left = max(0, work.wanted - start), work.left - len(tokens)
+            extensions.append(Extension(work.snapshot, tokens, wanted, left))
         for work, (scores, grown) in zip(works, self._graph.run(extensions), strict=True):
             if len(scores):
                 work.rows.append(scores[:, : len(self._vocabulary)])
             work.snapshot = grown
             if work.left == 0:
-                self._cache.add(grown)
+                self._cache.add(replace(grown, guesses=len(work.tokens) - work.wanted - 1))
 
 
 def _joined(rows: list[Logits]) -> Logits:

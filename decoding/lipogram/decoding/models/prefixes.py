@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lipogram.decoding.models.growing import Growing
+
 _MAX_SEQUENCES = 128
 
 
@@ -16,12 +18,14 @@ class Snapshot:
     """Tokens and what they left: for each layer a key and a value array [heads, tokens, width].
 
     The arrays are the backend's: of NumPy, or tensors on its device. `states`
-    float16[tokens, width] is the last hidden state after each token, where the backend shows it.
+    float16[tokens, width] has the last hidden state after each token, where the backend shows it.
+    The last `guesses` tokens nobody has written yet.
     """
 
     tokens: NDArray[np.int64]
     arrays: tuple[Any, ...]
-    states: NDArray[np.float16] | None = None
+    states: Growing | None = None
+    guesses: int = 0
 
     @property
     def size_bytes(self) -> int:
@@ -34,21 +38,28 @@ class Snapshot:
         if length == len(self.tokens):
             return self
         arrays = tuple(array[:, :length] for array in self.arrays)
-        states = None if self.states is None else self.states[:length]
+        states = None if self.states is None else self.states[:, :length]
         return Snapshot(self.tokens[:length], arrays, states)
 
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """Run `tokens` after `past`; scores are wanted from index `wanted` of `tokens` on."""
+    """Run `tokens` after `past`; scores are wanted from index `wanted` of `tokens` on.
+
+    Then `left` more tokens will follow.
+    """
 
     past: Snapshot
     tokens: NDArray[np.int64]
     wanted: int = 0
+    left: int = 0
 
 
 class PrefixCache:
-    """Snapshots by recency, bounded in bytes; one that a newer one extends is dropped."""
+    """Snapshots by recency, bounded in bytes.
+
+    One that a newer one extends is dropped, with its guesses, whatever became of them.
+    """
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -92,7 +103,8 @@ class PrefixCache:
 
     def add(self, snapshot: Snapshot) -> None:
         """Remember a sequence; the least recent ones give way."""
-        for known in [each for each in self._snapshots if _begins(snapshot, each)]:
+        tokens = snapshot.tokens.tolist()
+        for known in [each for each in self._snapshots if _begins(tokens, each)]:
             self._drop(known)
         self._snapshots.append(snapshot)
         self._size_bytes += snapshot.size_bytes
@@ -112,7 +124,8 @@ def _common(left: NDArray[np.int64], right: NDArray[np.int64]) -> int:
     return int(different.argmax()) if different.any() else shared
 
 
-def _begins(longer: Snapshot, shorter: Snapshot) -> bool:
-    return len(shorter.tokens) <= len(longer.tokens) and _common(
-        longer.tokens, shorter.tokens
-    ) == len(shorter.tokens)
+def _begins(longer: list[int], shorter: Snapshot) -> bool:
+    count = len(shorter.tokens) - shorter.guesses
+    if count > len(longer) or longer[count - 1] != shorter.tokens[count - 1]:  # true of most
+        return False
+    return np.array_equal(longer[:count], shorter.tokens[:count])

@@ -56,12 +56,13 @@ class CachedDecoder(nn.Module):  # type: ignore[misc]
             assert isinstance(block, Block)
             keys, values, follows = past[3 * index : 3 * index + 3]
             if window not in biases:
-                biases[window] = _bias(attention_mask, keys.shape[1], length, window)
+                biases[window] = _bias(attention_mask, keys.shape[0], length, window)
             x = block.remix(x, embedded)
             query, key, value = block.project(x, turn)
             key = _shifted(key, follows)
             present += [key, value]
-            mixed = _attend(query, (keys, key[:, :-1]), (values, value), biases[window])
+            new_keys, new_values = key[:, :-1].transpose(0, 1), value.transpose(0, 1)
+            mixed = _attend(query, (keys, new_keys), (values, new_values), biases[window])
             x = block.finish(x, mixed)
         return normalise(x) @ self.model.head.T, *present
 
@@ -91,12 +92,15 @@ def _attend(
     query: Tensor, keys: tuple[Tensor, Tensor], values: tuple[Tensor, Tensor], bias: Tensor
 ) -> Tensor:
     """Attention [B, T, H, D] over what was and what is new; neither is copied to join them."""
-    query = query.transpose(1, 2)
-    scores = torch.cat([query @ part.permute(0, 2, 3, 1) for part in keys], -1) + bias
-    weights, past = scores.softmax(-1), keys[0].shape[1]
+    batch, length, heads, width = query.shape
+    query = query.transpose(0, 1).flatten(1, 2).transpose(0, 1)
+    scores = torch.cat([query @ part.flatten(1, 2).permute(1, 2, 0) for part in keys], -1)
+    weights = (scores.view(batch, heads, length, -1) + bias).softmax(-1).flatten(0, 1)
+    past = keys[0].shape[0]
     shares = weights[..., :past], weights[..., past:]
-    old, new = (w @ part.transpose(1, 2) for w, part in zip(shares, values, strict=True))
-    return (old + new).transpose(1, 2).flatten(2)
+    parts = zip(shares, values, strict=True)
+    old, new = (share @ part.flatten(1, 2).transpose(0, 1) for share, part in parts)
+    return (old + new).view(batch, heads, length, width).transpose(1, 2).flatten(2)
 
 
 def _bias(attention_mask: Tensor, past: int, length: int, window: int) -> Tensor:
@@ -171,9 +175,10 @@ def _export_causal(model: Transformer) -> onnx.ModelProto:
     layers, whole = len(shape.windows), torch.ones(batch, past + new, dtype=torch.long)
     heads, width = shape.heads, shape.head_width
     caches = [
-        torch.zeros(batch, kept, heads, kept_width)
+        torch.zeros(*sizes)
         for window in shape.windows
-        for kept, kept_width in [(past - bool(window), width)] * 2 + [(1, width // 2)]
+        for sizes in [(past - bool(window), batch, heads, width)] * 2
+        + [(batch, 1, heads, width // 2)]
     ]
     inputs = (whole[:, :new], whole, whole[:, :new], whole[:, : shape.previous_tokens])
     rows = torch.export.Dim("batch", min=1, max=1024)
@@ -193,7 +198,7 @@ def _export_causal(model: Transformer) -> onnx.ModelProto:
         dynamic_shapes=(
             {0: rows, 1: fresh}, {0: rows, 1: free}, {0: rows, 1: fresh}, {0: rows},
             tuple(
-                {0: rows} if part == "follows" else {0: rows, 1: seen if window else cached}
+                {0: rows} if part == "follows" else {0: seen if window else cached, 1: rows}
                 for window in shape.windows
                 for part in parts
             ),

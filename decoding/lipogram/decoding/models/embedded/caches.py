@@ -11,7 +11,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from lipogram.decoding.models.embedded.configuration import UnreadableExport
-from lipogram.decoding.models.embedded.growing import Growing
+from lipogram.decoding.models.growing import Growing
 from lipogram.decoding.models.prefixes import Extension
 
 Array = NDArray[Any]
@@ -72,10 +72,11 @@ class _Whole:
 
 
 class _Appended:
-    """Ours: keys and values [B, tokens, heads, width] go in, of new tokens alone come out.
+    """Ours: keys and values [tokens, B, heads, width] go in, of new tokens alone come out.
 
     Of each layer's past go in the last keys and values, at most as many as its window if it has
-    one, and the half of the next key that is known already. A lone row's are not copied.
+    one, and the half of the next key that is known already, [B, 1, heads, width / 2]. A lone row's
+    are not copied. Those of new tokens are [B, tokens, heads, width], with a key more.
     """
 
     def __init__(self, inputs: Sequence[Any], windows: Sequence[int]) -> None:
@@ -86,30 +87,37 @@ class _Appended:
         self._windows = windows
         _, _, heads, width = inputs[0].shape
         self._half = width // 2
-        self.empty = tuple(
-            Growing.of(np.zeros((ahead, heads, width), np.float32), ahead)
-            for _ in windows
-            for ahead in (1, 0)
-        )
-        self.bytes_per_token = 2 * len(windows) * heads * width * 4
+        empty = [np.zeros((1, heads, width), np.float32) for _ in self.outputs]
+        self.empty = (Growing.of(empty, ahead=1),)
+        self.bytes_per_token = sum(array.nbytes for array in empty)
 
     def feeds(self, rows: Sequence[Extension], past: int) -> list[Array]:
         """See Caches."""
-        feeds = []
+        kept = [row.past.arrays[0] for row in rows]
+        begun = [each.begun() for each in kept]
+        last = {w: [each.last(w or past) for each in kept] for w in set(self._windows)}
+        feeds: list[Array] = []
         for layer, window in enumerate(self._windows):
-            keys, values = ([row.past.arrays[2 * layer + i] for row in rows] for i in (0, 1))
-            most = min(past, window or past)
-            feeds += [_stacked([each.last(most) for each in kept], most) for kept in (keys, values)]
-            feeds.append(np.stack([each.begun()[..., self._half :] for each in keys]))
+            most, key = min(past, window or past), 2 * layer
+            feeds += [
+                _beside([each[key] for each in last[window]], most),
+                _beside([each[key + 1] for each in last[window]], most),
+                _stacked([each[key][..., self._half :] for each in begun], 1),
+            ]
         return feeds
 
     def grown(self, row: Extension, presents: Sequence[Array], past: int) -> tuple[Any, ...]:
         """See Caches."""
-        new = len(row.tokens)
-        return tuple(
-            old.grown(present[: new + 1 - place % 2])
-            for place, (old, present) in enumerate(zip(row.past.arrays, presents, strict=True))
-        )
+        sizes = (len(row.tokens) + 1, len(row.tokens))
+        new = [present[: sizes[place % 2]] for place, present in enumerate(presents)]
+        return (row.past.arrays[0].grown(new, row.left),)
+
+
+def _beside(arrays: Sequence[Array], length: int) -> Array:
+    """[length, B, ...], where each array is padded at its beginning."""
+    if len(arrays) == 1:
+        return arrays[0][:, None]
+    return np.ascontiguousarray(_stacked(arrays, length).swapaxes(0, 1))
 
 
 def _stacked(arrays: Sequence[Array], length: int, axis: int = 0) -> Array:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from lipogram.decoding.models.base import Logits
 from lipogram.decoding.models.embedded.caches import layout
 from lipogram.decoding.models.embedded.configuration import UnreadableExport
+from lipogram.decoding.models.growing import Growing
 from lipogram.decoding.models.prefixes import Extension, Snapshot
 
 _STATES = "hidden"
@@ -66,8 +67,9 @@ class DecoderGraph:
         self.cached_bytes_per_token = self._caches.bytes_per_token
         self.weight_bytes = sum(part.stat().st_size for part in file.parent.glob(f"{file.name}*"))
         self._shown = [_STATES] if _STATES in outputs else []
-        states = np.zeros((0, self._width_of(_STATES)), np.float16) if self._shown else None
-        self.empty = Snapshot(np.zeros(0, np.int64), self._caches.empty, states)
+        states = np.zeros((0, self._width_of(_STATES)), np.float16)
+        shown = Growing.of([states]) if self._shown else None
+        self.empty = Snapshot(np.zeros(0, np.int64), self._caches.empty, shown)
 
     @property
     def scores(self) -> int:
@@ -102,7 +104,8 @@ class DecoderGraph:
             scores = logits[index, row.wanted - scored : len(row.tokens) - scored]
             shown = row.past.states
             if shown is not None and states is not None:
-                shown = np.concatenate((shown, states[index, : len(row.tokens)].astype(np.float16)))
+                new = states[index, : len(row.tokens)].astype(np.float16)
+                shown = shown.grown([new], row.left)
             results.append((scores.astype(np.float32), Snapshot(tokens, grown, shown)))
         return results
 

@@ -8,15 +8,17 @@ import pytest
 
 from lipogram.decoding.models.base import Query
 from lipogram.decoding.models.embedded import EmbeddedCausal, load
-from lipogram.decoding.models.embedded.growing import Growing
+from lipogram.decoding.models.growing import Growing
 
 
-def rows(*values: int) -> np.ndarray:
-    return np.array(values, np.float32).reshape(-1, 1, 1)
+def rows(*values: int) -> list[np.ndarray]:
+    return [np.array(values, np.float32).reshape(-1, 1), np.array(values, np.float64)]
 
 
 def values(growing: Growing, most: int = 99) -> list[float]:
-    return growing.last(most).ravel().tolist()
+    one, other = (array.ravel().tolist() for array in growing.last(most))
+    assert one == other
+    return one
 
 
 def test_continuations_of_one_beginning_are_apart() -> None:
@@ -29,7 +31,7 @@ def test_continuations_of_one_beginning_are_apart() -> None:
         [1, 2], [1, 2, 3], [1, 2, 4, 5], [1, 2, 3, 6], [1, 2, 3, 7], [1, 2, 8],
     ]  # fmt: skip
     assert values(longer, 2) == [3, 6]
-    assert longer.nbytes == 4 * one.last(1).nbytes
+    assert longer.nbytes == 4 * (4 + 8)
 
 
 @pytest.mark.parametrize("ahead", [0, 1])
@@ -40,12 +42,26 @@ def test_it_grows_like_a_list(ahead: int) -> None:
         new = [rng.randrange(100) for _ in range(rng.randrange(1, 9))]
         growing, begun = growing.grown(rows(*new, *[1000] * ahead)), [1000] * ahead
         expected += new
-        if rng.random() < 0.1:
-            kept = rng.randrange(len(expected))
-            growing, begun = growing[:, :kept], expected[kept : kept + ahead]
+        if rng.random() < 0.3:
+            assert values(growing, 10**6) == expected
+        if rng.random() < 0.2:
+            kept = max(0, len(expected) - rng.choice((0, 1, 5, 50)))
+            growing, begun = growing[:, :kept], (expected[kept:] + begun)[:ahead]
             expected = expected[:kept]
+        assert growing.copy().ravel().tolist() == expected
         assert values(growing, 10**6) == expected
-        assert growing.begun().ravel().tolist() == begun
+        assert [array.ravel().tolist() for array in growing.begun()] == [begun, begun]
+
+
+def test_what_is_taken_back_at_once_costs_no_copy() -> None:
+    text = Growing.of(rows(1, 2)).grown(rows(3))
+    text.last(1)
+    guesses = text.grown(rows(4, 5, 6))
+    right = guesses[:, :4].grown(rows(7))
+    assert values(right) == [1, 2, 3, 4, 7]
+    assert np.shares_memory(right.last(5)[0], text.last(3)[0])
+    assert values(guesses) == [1, 2, 3, 4, 5, 6]
+    assert values(right) == [1, 2, 3, 4, 7]
 
 
 def test_scores_do_not_depend_on_what_else_was_continued() -> None:

@@ -136,7 +136,11 @@ NUMBER: /[0-9]+/
 STRING: /"[^"\\]{0,20}"/
 %ignore /[ \n]+/
 """
+# With a dash 20 letters must follow: a limit may be felt that is beyond the length of a token.
+LIMITED = {"type": "string", "pattern": "^[ab]+(-c{20})?$", "maxLength": 36}
 TEXTS = {
+    "limit": (lambda: json_schema.parse(LIMITED), b'"abbaabababbaab-' + 20 * b"c" + b'"'),
+    "limit, met": (lambda: json_schema.parse(LIMITED), b'"' + 9 * b"abba" + b'"'),
     "schema": (
         lambda: json_schema.parse(SCHEMA),
         b'{"a": "ab\xc3\xa9ab\\nabab", "b": "abbaabab", "ab": ["abab", 10, 1], "ba": 1010}',

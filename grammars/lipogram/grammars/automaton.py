@@ -109,6 +109,7 @@ class Automaton:
         try:
             coder.load(memory)
             self._start = begin(memory, coder.number(grammar.start))
+            length = exits.shortest_length(memory, self._start) if self._start else 0
         except MemoryError:
             raise self.exceeded("the grammar takes too long to compile") from None
         if self._start == 0:
@@ -116,7 +117,8 @@ class Automaton:
         self._look()
         if prefix:
             self._start, self._prefix = self.after(prefix), prefix
-        self._check_shortest(self.shortest_length(self._start))
+            length = self.shortest_length(self._start)
+        self._check_shortest(length)
 
     def __reduce__(self) -> tuple[type[Automaton], tuple[ir.Grammar, Budget, bytes]]:
         return Automaton, (self.grammar, self._budget, self._prefix)

@@ -62,13 +62,13 @@ class Coder:
         """Raises GrammarError for references to rules that there are not, BudgetExceeded."""
         self._numbers = {name: number for number, name in enumerate(grammar.rules)}
         self._max_depth = max_depth
-        self._code: list[int] = []
-        self._rules: list[int] = []
-        self._families: list[int] = []
-        self._items: list[int] = []
-        self._regulars: list[int] = []
+        self._code = array("i")
+        self._rules = array("i")
+        self._families = array("i")
+        self._items = array("i")
+        self._regulars = array("i")
         self._texts = bytearray()
-        self._starts = [0]
+        self._starts = array("i", (0,))
         self._words: dict[int, tuple[int, int, int]] = {}
         self._registers: dict[int, int] = {}
         self._regular_numbers: dict[int, int] = {}
@@ -80,7 +80,7 @@ class Coder:
         for name, body in grammar.rules.items():
             self._rule = name
             is_lexeme = name in grammar.lexemes
-            self._rules += [len(self._code), 0, LEXEME if is_lexeme else 0, 0, 0, 0, 0, 0]
+            self._rules.extend((len(self._code), 0, LEXEME if is_lexeme else 0, 0, 0, 0, 0, 0))
             self._registers = {}
             self._write(body, not is_lexeme, 0)
             self._code.append(op.END)
@@ -101,7 +101,7 @@ class Coder:
             (FAMILY_ITEMS, self._items), (REGULARS, self._regulars),
             (TEXT_STARTS, self._starts),
         ):  # fmt: skip
-            copy_in(memory, number, 0, np.frombuffer(array("i", values), np.int32))
+            copy_in(memory, number, 0, np.frombuffer(values, np.int32))
         copy_in(memory, TEXTS, 0, np.frombuffer(self._texts, np.uint8).astype(np.int32))
         memory[RULE_COUNT] = memory[NAMED_COUNT] = len(self._rules) // RULE_WIDTH
         memory[FAMILY_COUNT] = len(self._families) // FAMILY_WIDTH
@@ -113,10 +113,14 @@ class Coder:
     ) -> None:
         """Append the code of an expression; `within` an intersection or complement."""
         code = self._code
+        written = getattr(expression, "code", None) if is_named else None
+        if written is not None and len(written) <= _SHORT_CODE:
+            code += written
+            return
         kind = type(expression)
         if kind is ir.Literal:
             text = expression.text  # type: ignore[union-attr]
-            code += (op.TEXT, len(text), *text)
+            code.extend((op.TEXT, len(text), *text))
         elif kind is ir.Reference:
             name = expression.rule  # type: ignore[union-attr]
             number = self._numbers.get(name)
@@ -126,30 +130,31 @@ class Coder:
                 message = f"expected a regular expression under & or ~, found the rule {name!r}"
                 raise GrammarError(message)
             self._others += 1
-            code += (op.USE, number)
+            code.extend((op.USE, number))
         elif kind is ir.Chars:
             code += _chars_code(expression.ranges)  # type: ignore[union-attr]
         elif kind is ir.Bytes:
             mask = expression.mask  # type: ignore[union-attr]
-            code += _class_code(mask) if mask else (op.ANY, 0)
+            code.extend(_class_code(mask) if mask else (op.ANY, 0))
         elif kind is ir.Literals:
             self._write_literals(expression.texts)  # type: ignore[union-attr]
         else:
-            self._write_composite(expression, is_named, depth, within)
+            self._write_composite(expression, is_named, depth, within, written)
 
-    def _write_composite(self, expression: Any, is_named: bool, depth: int, within: bool) -> None:
+    def _write_composite(
+        self, expression: Any, is_named: bool, depth: int, within: bool, written: array[int] | None
+    ) -> None:
         """What has parts: its code is run again, not written again, where it is shared."""
         code = self._code
         register = self._registers.get(id(expression))
         if register is not None:
             self._others += 1
-            code += (op.AGAIN, register)
+            code.extend((op.AGAIN, register))
             return
         if depth > self._max_depth:
             message = f"the grammar nests expressions deeper than {self._max_depth} levels"
             raise BudgetExceeded(message)
         start = len(code)
-        written = getattr(expression, "code", None) if is_named else None
         if written is not None:
             code += written
         else:
@@ -163,7 +168,7 @@ class Coder:
         if len(code) - start > _SHORT_CODE:  # what is shorter may as well be written again
             register = self._registers[id(expression)] = len(self._registers)
             self._keeps.append(len(code))
-            code += (op.KEEP, register)
+            code.extend((op.KEEP, register))
 
     def _write_parts(self, expression: Any, is_named: bool, depth: int, within: bool) -> None:
         code = self._code
@@ -171,27 +176,27 @@ class Coder:
         if kind is ir.Sequence:
             for item in expression.items:
                 self._write(item, is_named, depth, within)
-            code += (op.JOIN_NAMED if is_named else op.JOIN, len(expression.items))
+            code.extend((op.JOIN_NAMED if is_named else op.JOIN, len(expression.items)))
         elif kind is ir.Choice:
             for option in expression.options:
                 self._write(option, is_named, depth, within)
-            code += (op.ANY, len(expression.options))
+            code.extend((op.ANY, len(expression.options)))
         elif kind is ir.Repeat:
             self._write(expression.item, is_named, depth, within)
             most = expression.maximum
             most = UNBOUNDED if most is None else min(most, _MAX_COUNT)
             times = op.TIMES_NAMED if is_named else op.TIMES
-            code += (times, min(expression.minimum, _MAX_COUNT), most)
+            code.extend((times, min(expression.minimum, _MAX_COUNT), most))
         elif kind is ir.Members:
             self._others += 1
             self._write_members(expression, is_named, depth, within)
         elif not within:
             self._others += 1
-            code += (op.REGULAR, self._regular(expression))
+            code.extend((op.REGULAR, self._regular(expression)))
         elif kind is ir.Intersection:
             for item in expression.items:
                 self._write(item, False, depth, within)
-            code += (op.ALL, len(expression.items))
+            code.extend((op.ALL, len(expression.items)))
         else:
             self._write(expression.item, False, depth, within)
             code.append(op.OTHER)
@@ -202,12 +207,12 @@ class Coder:
         if number is None:
             number = self._regular_numbers[id(expression)] = len(self._pending)
             self._pending.append(expression)
-            self._regulars += (0, 0, 0, 0)
+            self._regulars.extend((0, 0, 0, 0))
         return number
 
     def _write_literals(self, texts: tuple[bytes, ...]) -> None:
         if not texts:
-            self._code += (op.ANY, 0)
+            self._code.extend((op.ANY, 0))
             return
         self._others += 1
         words = self._words.get(id(texts))
@@ -217,7 +222,7 @@ class Coder:
             for text in members:
                 self._texts += text
                 self._starts.append(len(self._texts))
-        self._code += words
+        self._code.extend(words)
 
     def _write_members(self, run: ir.Members, is_named: bool, depth: int, within: bool) -> None:
         """The items' code stands where it is measured, and is skipped where the run is built."""
@@ -227,10 +232,10 @@ class Coder:
         family = len(self._families) // FAMILY_WIDTH
         self.runs.append(run)
         first = len(self._items) // ITEM_WIDTH
-        row = [0] * FAMILY_WIDTH
+        row = array("i", bytes(4 * FAMILY_WIDTH))
         self._families += row
-        self._items += [0] * (ITEM_WIDTH * len(run.items))
-        code += (op.SKIP, 0)
+        self._items.frombytes(bytes(4 * ITEM_WIDTH * len(run.items)))
+        code.extend((op.SKIP, 0))
         start = len(code)
         outer = self._registers
         for index, item in enumerate(run.items):
@@ -244,7 +249,7 @@ class Coder:
         self._write_part(run.separator, is_named, depth)
         self._registers = outer
         code[start - 1] = len(code) - start
-        code += (op.RUN, family)
+        code.extend((op.RUN, family))
         most = UNBOUNDED if run.maximum is None else min(run.maximum, _MAX_COUNT)
         row[F_FIRST], row[F_COUNT] = first, len(run.items)
         row[F_MINIMUM], row[F_MAXIMUM] = min(run.minimum, _MAX_COUNT), most
@@ -263,7 +268,7 @@ def _class_code(mask: int) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=4096)
-def _chars_code(ranges: tuple[tuple[int, int], ...]) -> tuple[int, ...]:
+def _chars_code(ranges: tuple[tuple[int, int], ...]) -> array[int]:
     """Code of a set of characters as byte sets after byte sets, those with equal rests joined."""
     leads: dict[tuple[tuple[int, int], ...], int] = {}
     for low, high in ranges:
@@ -273,14 +278,15 @@ def _chars_code(ranges: tuple[tuple[int, int], ...]) -> tuple[int, ...]:
     by_lead: dict[int, list[tuple[tuple[int, int], ...]]] = {}
     for tail_ranges, mask in leads.items():
         by_lead.setdefault(mask, []).append(tail_ranges)
-    code: list[int] = []
+    code = array("i")
     for mask, tails in by_lead.items():
-        code += _class_code(mask)
+        code.extend(_class_code(mask))
         if tails == [()]:
             continue
         for tail_ranges in tails:
             for low, high in tail_ranges:
-                code += _class_code((1 << (high + 1)) - (1 << low))
-            code += (op.JOIN, len(tail_ranges))
-        code += (op.ANY, len(tails), op.JOIN, 2)
-    return (*code, op.ANY, len(by_lead))
+                code.extend(_class_code((1 << (high + 1)) - (1 << low)))
+            code.extend((op.JOIN, len(tail_ranges)))
+        code.extend((op.ANY, len(tails), op.JOIN, 2))
+    code.extend((op.ANY, len(by_lead)))
+    return code

@@ -6,6 +6,7 @@ regular. The nodes say what is meant and nothing of how it is matched.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -16,7 +17,7 @@ Kind = TypeVar("Kind", bound="type[_Node]")
 class _Node:
     __slots__ = ("_hash", "code")
     _hash: int
-    code: list[int]  # what the engine's coder wrote for it, where that is the same in all grammars
+    code: array[int]  # what the engine's coder wrote for it, where that is the same in all grammars
 
 
 def _hashed_once(kind: Kind) -> Kind:

@@ -55,6 +55,9 @@ DONE: Final = 52  # at which a part stands
 FRESH: Final = 53  # and has not gone on yet
 IMAGE: Final = 54  # one such set: where what has been gone on with leads
 
+# In an automaton's memory.
+RESTS: Final = 54  # by node: 1 more than the bytes that any of its rests is from a member, at most
+
 _COUNTERS: Final = 128
 (NODES, TOKENS, WORDS, CLASSES, VISIT_COUNT, BITS_COUNT, REGIONS, REGION_NODE_COUNT, CHILD_COUNT,
  ALLOWED_COUNT, REACHES, TOKEN_COUNT_OUT, CROSSED_COUNT, GENERATION, MAX_CHARS, LEFT_OUT_COUNT,
@@ -85,5 +88,6 @@ ENDLESS: Final = 1 << 20
 FEW_BYTES: Final = 16  # a class of fewer is walked like anything else
 MANY_ALIKE: Final = 160  # bytes by which a state goes on as its base does
 FEW_NODES: Final = 48  # so is a part of the trie with fewer
+FEW_RESTS: Final = 512  # a residual that can come to more is taken with its limits
 NO_CHARACTER: Final = 255
 LIMIT_BYTES: Final = 64 << 20

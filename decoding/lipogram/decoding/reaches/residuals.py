@@ -5,9 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from lipogram.decoding.reaches.layout import (
+    FEW_RESTS,
     NO_CALLS,
     ONLY_NAMELESS,
+    RESTS,
     SOME,
+)
+from lipogram.grammars.engine.booleans import (
+    both,
 )
 from lipogram.grammars.engine.derive import (
     derive,
@@ -20,6 +25,7 @@ from lipogram.grammars.engine.expressions import (
     sequence,
 )
 from lipogram.grammars.engine.layout import (
+    BOTH,
     CALL_END,
     CALL_START,
     CALLS,
@@ -28,6 +34,8 @@ from lipogram.grammars.engine.layout import (
     EDGES,
     EDGES_ONLY,
     FIRSTS,
+    INFINITE,
+    LISTS,
     NAMELESS,
     NODE_COUNT,
     OP,
@@ -38,12 +46,14 @@ from lipogram.grammars.engine.layout import (
     RULES,
     SEQUENCE,
     UNBOUNDED,
+    VISITED,
     A,
     B,
     C,
 )
 from lipogram.grammars.engine.memory import (
     Memory,
+    burn,
     get,
     get_word,
     kernel,
@@ -53,6 +63,10 @@ from lipogram.grammars.engine.memory import (
 )
 from lipogram.grammars.engine.nodes import (
     field,
+)
+from lipogram.grammars.engine.search import (
+    exact_length,
+    is_alive,
 )
 from lipogram.grammars.engine.states import (
     residual_state,
@@ -103,10 +117,69 @@ def unlimited(m: Memory, node: int, most: int) -> int:
     """
     is_sequence = field(m, node, OP) == SEQUENCE
     head = field(m, node, A) if is_sequence else node
-    if field(m, head, OP) != REPEAT or field(m, head, C) <= most:
+    if field(m, head, OP) == REPEAT and field(m, head, C) > most:
+        found = repeat(m, field(m, head, A), field(m, head, B), UNBOUNDED)
+    elif field(m, head, OP) == BOTH:
+        found = _unlimited_intersection(m, head, most)
+    else:
         return node
-    found = repeat(m, field(m, head, A), field(m, head, B), UNBOUNDED)
     return sequence(m, found, field(m, node, B)) if is_sequence else found
+
+
+@kernel
+def _unlimited_intersection(m: Memory, node: int, most: int) -> int:
+    """An intersection without upper limits on counts, if no token of so many bytes meets them.
+
+    A text that goes on without the limits, by so many bytes and then by a shortest rest, has no
+    more turns than bytes: so it goes on with limits that are not below their sum.
+    """
+    start, count = field(m, node, A), field(m, node, B)
+    least = INFINITE
+    for index in range(count):
+        member = get(m, LISTS, start + index)
+        if field(m, member, OP) == REPEAT and field(m, member, C) > most:
+            least = min(least, field(m, member, C))
+            member = repeat(m, field(m, member, A), field(m, member, B), UNBOUNDED)
+        push_option(m, index, member)
+    if least == INFINITE:
+        return node
+    found = both(m, count)
+    return found if _longest_rest(m, found) + most <= least else node
+
+
+@kernel
+def _longest_rest(m: Memory, node: int) -> int:
+    """The most bytes that a residual without calls can be from a member, wherever it has come to.
+
+    INFINITE where it can come to more than is looked at.
+    """
+    reserve(m, RESTS, 4 * m[NODE_COUNT])
+    known = get(m, RESTS, node)
+    if known:
+        return known - 1
+    reserve(m, VISITED, 4 * (FEW_RESTS + 1))
+    put(m, VISITED, 0, node)
+    count, position, longest = 1, 0, 0
+    while position < count and longest < INFINITE:
+        current = get(m, VISITED, position)
+        position += 1
+        longest = max(longest, exact_length(m, current))
+        derive(m, current)
+        for edge in range(field(m, current, EDGE_START) - 1, field(m, current, EDGE_END)):
+            rest = get(m, EDGES, 2 * edge + 1)
+            index = 0
+            while index < count and get(m, VISITED, index) != rest:
+                index += 1
+            if index == count and is_alive(m, rest):
+                if count == FEW_RESTS:
+                    longest = INFINITE
+                    break
+                put(m, VISITED, count, rest)
+                count += 1
+        burn(m, count)
+    reserve(m, RESTS, 4 * m[NODE_COUNT])
+    put(m, RESTS, node, longest + 1)
+    return longest
 
 
 @kernel

@@ -202,7 +202,7 @@ class CachedCausal:
         return few and self._last_pass_s < _QUICK_S and self._driven == {self}
 
     def _advance(self, works: Sequence[_Work]) -> None:
-        """One turn: what is nearly done, and a chunk of the oldest other.
+        """One turn: what is nearly done, and a chunk of the oldest other, or more if it is alone.
 
         What has not begun looks again for a prefix that another has left since.
         """
@@ -213,9 +213,11 @@ class CachedCausal:
             if len(group) == 1:
                 self._last_pass_s = time.perf_counter() - begun_s
         self._look_up(works)
-        long = [work for work in works if work.left > _SHORT_TOKENS][:1]
-        if long:
-            self._run(long)
+        long = next((work for work in works if work.left > _SHORT_TOKENS), None)
+        while long is not None and long.left > _SHORT_TOKENS and not long.done.done():
+            self._run([long])
+            if self._pending != [long]:
+                break
 
     def _look_up(self, works: Sequence[_Work]) -> None:
         for work in works:

@@ -98,9 +98,10 @@ def _parts(
 
 
 def drive(
-    rng: random.Random, document: Document, vocabulary: Vocabulary, figures: Figures, slots: int
+    seed: str, document: Document, vocabulary: Vocabulary, figures: Figures, slots: int
 ) -> None:
-    """Fill up to so many slots of one canvas."""
+    """Fill up to so many slots of one canvas; the same slots and tokens whatever fits."""
+    rng = random.Random(seed)
     parts = rng.choice((masked, holed))(rng, document, vocabulary)
     try:
         canvas = figures.timed("construct", Canvas, document.automaton, vocabulary, parts)
@@ -110,6 +111,7 @@ def drive(
     out = np.empty(-(-len(vocabulary) // 32), np.int32)
     order = rng.sample(range(len(canvas)), min(slots, len(canvas)))
     for step, slot in enumerate(order):
+        rng = random.Random(f"{seed} {step}")
         candidates = [canvas.witness()[slot], rng.randrange(len(vocabulary))]
         candidates += rng.sample(document.tokens, min(CHECKED - 2, len(document.tokens)))
         fitting = []
@@ -173,9 +175,10 @@ def main() -> None:
     for name, documents in DOCUMENTS.items():
         if arguments.only in (None, name):
             figures = Figures()
-            rng = random.Random(arguments.seed)
-            for document in documents(vocabulary, arguments.documents, arguments.seed):
-                drive(rng, document, vocabulary, figures, arguments.slots)
+            found = documents(vocabulary, arguments.documents, arguments.seed)
+            for number, document in enumerate(found):
+                seed = f"{arguments.seed} {number}"
+                drive(seed, document, vocabulary, figures, arguments.slots)
             results[name] = figures.summary()
             print(name, json.dumps(results[name], indent=1), flush=True)
     if arguments.json:

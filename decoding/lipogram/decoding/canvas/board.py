@@ -9,7 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lipogram.decoding.canvas.chart import filling, verdicts
 from lipogram.decoding.canvas.compiled import adopting, deciding, first, layout, masks, stretches
+from lipogram.decoding.canvas.compiled.stretches import UNDECIDED
 from lipogram.decoding.canvas.compiled.ways import spellings
 from lipogram.decoding.canvas.fronts import WORK_PER_S
 from lipogram.decoding.canvas.holes import Gap, Slot, Text
@@ -19,6 +21,7 @@ from lipogram.grammars import State
 from lipogram.grammars.arrays import view
 from lipogram.grammars.engine.memory import COUNTERS, copy_in, new_memory
 from lipogram.grammars.lattice import ahead, row
+from lipogram.grammars.lifetimes import Lifetime
 
 _MAX_BYTES: Final = 200 << 20
 
@@ -48,7 +51,8 @@ class Board:
         self.gap_texts: dict[int, bytes] = {}  # the witness's, by position
         self._end = lattice.end
         self._after = np.zeros(len(steps.masker.vocabulary), np.int32)
-        self._k, self._r, self._w = (new_memory(_MAX_BYTES) for _ in range(3))
+        self._k, self._r, self._w, self._c = (new_memory(_MAX_BYTES) for _ in range(4))
+        self._lifetime = Lifetime(self._k, self._r, self._w, self._c)
         self._k[layout.IS_MUNCHED] = int(steps.masker.has_lexemes)
         is_plain = not steps.masker.has_lexemes and not steps.masker.has_specials
         self.has_row = is_plain
@@ -124,32 +128,38 @@ class Board:
         is_less = self._choice(position) != layout.FREE  # may be there than before
         stretches.forget_from(self._k, cell.hole.start if is_less else -1, self._end)
 
+    def fill_by_chart(self, most: int) -> bool:
+        """Whether a first witness is found by a chart of all cells with so many entries."""
+        with self._steps.working:
+            is_found = self.has_row and filling.fill_by_chart(
+                self._m, self._c, self._k, self._spellings, self._end, most
+            )
+        if is_found:
+            self.adopt(self.way())
+        return bool(is_found)
+
     def fill(self, most: int, loose: int) -> int:
-        """Look for a first witness; see `first.reach`."""
+        """Look for a first witness; see `first.fill`."""
         start = self._steps.start()[0]
         m, k, v, s = self._m, self._k, self._v, self._spellings
         reaches = self._steps.masker.vocabulary.reaches
         with self._steps.working, self._steps.some_reaches.lock:
-            verdict: int = first.reach(m, k, v, reaches.memory, s, start, self._end, most, loose)
-            if verdict == stretches.ACCEPTED:
-                verdict = first.choose(m, k, v, reaches.memory, s, self._end)
+            verdict: int = first.fill(m, k, v, reaches.memory, s, start, self._end, most, loose)
         tokens = tuple((place, self.token(place)) for place in self._lattice.position_of)
         self._lay_out(start)
         if verdict == stretches.ACCEPTED:
             self.adopt(Way(tokens))
             end = self.state(self._end)
             if end is None or not self._steps.is_complete((end,)):
-                return stretches.UNDECIDED
+                return UNDECIDED
         return verdict
 
     def decide(self, position: int, token: int, limit_s: float) -> int:
         """Whether a token fits a free slot; UNDECIDED where so much work does not tell."""
         with self._steps.working, self._steps.some_reaches.lock:
-            return deciding.decide(
-                self._m, self._k, self._r, self._w, self._v,
-                self._steps.masker.vocabulary.reaches.memory, self._spellings, position, token,
-                self._end,
-                int(limit_s * WORK_PER_S),
+            return verdicts.decide(
+                self._m, self._k, self._r, self._w, self._c, self._v, self._spellings, position,
+                token, self._end, int(limit_s * WORK_PER_S),
             )  # fmt: skip
 
     def decide_one_of(self, position: int, tokens: NDArray[np.bool_]) -> int:

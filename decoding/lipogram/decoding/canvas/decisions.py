@@ -20,7 +20,10 @@ from lipogram.decoding.canvas.lattice import EMPTY, Lattice
 from lipogram.decoding.canvas.witness import Witness
 from lipogram.grammars import BudgetExceeded, State
 
-_ATTEMPTS: Final = ((2, 4), (2, 13), (16, 13))  # at a first witness; see `first.reach`
+_ATTEMPTS: Final = ((2, 4), (2, 13), (16, 13))  # at a first witness; see `first.fill`
+_QUICK_S: Final = 0.15  # of work, for the first of them
+_FEW_ENTRIES: Final = 200_000  # of a chart of all cells
+_MANY_ENTRIES: Final = 1_500_000  # where there is no other way
 _MAX_TRIED: Final = 4000  # tokens of a mask, tried one by one
 _RENEWAL_S: Final = 10.0  # of work
 _LEAST_S: Final = 0.3  # for all fillings at once
@@ -44,10 +47,21 @@ class Decisions:
 
     def can_begin(self) -> bool:
         """Whether anything fills the lattice; then there is a witness. Raises BudgetExceeded."""
-        for most, loose in _ATTEMPTS:
-            verdict = self.board.fill(most, loose)
-            if verdict != UNDECIDED:
-                return verdict == ACCEPTED
+        verdict = self._begin_quickly()
+        if verdict != UNDECIDED:
+            return verdict == ACCEPTED
+        if self.board.fill_by_chart(_FEW_ENTRIES):
+            return True
+        try:
+            for most, loose in _ATTEMPTS:
+                verdict = self.board.fill(most, loose)
+                if verdict != UNDECIDED:
+                    return verdict == ACCEPTED
+        except BudgetExceeded:
+            self._begin_anew()
+            if not self.board.fill_by_chart(_MANY_ENTRIES):
+                raise
+            return True
         lattice = self._exact_lattice()
         if not lattice.can_end(lattice.steps.start(), 0):
             return False
@@ -55,6 +69,25 @@ class Decisions:
         witness.fill()
         self.board.adopt(self._way_of(witness))
         return True
+
+    def _begin_quickly(self) -> int:
+        """As the first attempt has it, with little work."""
+        later_s = max(self.steps.working.left_s - _QUICK_S, 0.0)
+        self.steps.working.left_s -= later_s
+        try:
+            return self.board.fill(*_ATTEMPTS[0])
+        except BudgetExceeded:
+            self._begin_anew()
+            return UNDECIDED
+        finally:
+            self.steps.working.left_s += later_s
+
+    def _begin_anew(self) -> None:
+        """Go on in memory of its own."""
+        self.steps = self.steps.fresh()
+        slots = len(self.lattice.position_of)
+        self.lattice = Lattice(self.steps, self.lattice.cells, [None] * slots)
+        self.board = Board(self.lattice)
 
     def witness(self) -> list[int]:
         """Tokens by slot, EMPTY for those left so."""

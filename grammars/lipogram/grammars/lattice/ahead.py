@@ -68,11 +68,11 @@ from lipogram.grammars.lattice.unions import (
 _ENDS: Final = 12  # table (residual, place): where in PLACES the places are at which it can end
 _ALIVE: Final = 14  # table (residual, frame, place)
 _VERDICTS: Final = 16  # table (state, place)
-_PLACES: Final = 18
+PLACES: Final = 18
 _TODO: Final = 19  # [., 2] row of ALIVE, the entry that led there
 _WAITING: Final = 20  # entries of TODO
 _SEARCHES: Final = COUNTERS + 2
-_BEYOND: Final = -1  # a place too far off to be told
+BEYOND: Final = -1  # a place too far off to be told
 _LIVE, _DEAD = 1, 2
 NOWHERE: Final = -1  # a front that no text leads to
 ANYWHERE: Final = -2  # one that has too many readings to tell
@@ -87,10 +87,10 @@ def _is_fresh(k: Memory, table: int, row: int) -> bool:
 
 @kernel
 def _push_place(k: Memory, place: int) -> None:
-    count = k[COUNTERS + _PLACES]
-    reserve(k, _PLACES, 4 * (count + 1))
-    put(k, _PLACES, count, place)
-    k[COUNTERS + _PLACES] = count + 1
+    count = k[COUNTERS + PLACES]
+    reserve(k, PLACES, 4 * (count + 1))
+    put(k, PLACES, count, place)
+    k[COUNTERS + PLACES] = count + 1
 
 
 @kernel
@@ -99,13 +99,13 @@ def _ends_of(m: Memory, k: Memory, node: int, place: int) -> int:
     known = row_at(k, _ENDS, node, place, 0)
     if get(k, _ENDS, known + TICK) and _is_fresh(k, _ENDS, known):
         return known
-    start = k[COUNTERS + _PLACES]
+    start = k[COUNTERS + PLACES]
     state = residual_state(m, node)
     while state:
         place = settled(k, place)
         element = get(k, ELEMENTS, place)
         if element == GAP:
-            _push_place(k, _BEYOND)
+            _push_place(k, BEYOND)
             break
         row = row_of(m, state)
         if row & 1:
@@ -116,9 +116,16 @@ def _ends_of(m: Memory, k: Memory, node: int, place: int) -> int:
         state = get(m, ROWS, 256 * (row >> 1) + element)
         place += 1
     put(k, _ENDS, known + VALUE, start)
-    put(k, _ENDS, known + EXTRA, k[COUNTERS + _PLACES])
+    put(k, _ENDS, known + EXTRA, k[COUNTERS + PLACES])
     put(k, _ENDS, known + TICK, k[CLOCK])
     return known
+
+
+@kernel
+def ends_of_residual(m: Memory, k: Memory, node: int, place: int) -> tuple[int, int]:
+    """Where in PLACES the places begin and end at which a residual can end."""
+    known = _ends_of(m, k, node, place)
+    return get(k, _ENDS, known + VALUE), get(k, _ENDS, known + EXTRA)
 
 
 @kernel
@@ -169,8 +176,8 @@ def is_open(m: Memory, k: Memory, node: int, frame: int, place: int) -> bool:
         ends = _ends_of(m, k, get(k, _ALIVE, row), get(k, _ALIVE, row + 2))
         burn(m, 4)
         for index in range(get(k, _ENDS, ends + VALUE), get(k, _ENDS, ends + EXTRA)):
-            end = get(k, _PLACES, index)
-            if end == _BEYOND:
+            end = get(k, PLACES, index)
+            if end == BEYOND:
                 return _note_way(k, entry)
             if frame == ROOT:
                 if get(k, ELEMENTS, end) == END:

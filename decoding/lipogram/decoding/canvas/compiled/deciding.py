@@ -46,14 +46,12 @@ _ALL: Final = 20_000_000
 
 
 @kernel
-def decide(
-    m: Memory, k: Memory, r: Memory, w: Memory, v: Memory, a: Memory, s: Spellings, position: int,
-    token: int, end: int, work: int,
-) -> int:  # fmt: skip
-    """Whether a token, or EMPTY, fits the free slot at a position; what has it goes to WAY.
+def decide_by_witness(
+    m: Memory, k: Memory, r: Memory, s: Spellings, position: int, token: int
+) -> int:
+    """Whether the witness, or texts and gaps, tell if a token, or EMPTY, fits a free slot.
 
-    Not much more than so much work is done. `r` and `w` have rows of the witness; `v` is a trie of
-    some tokens, `a` of all.
+    What has it goes to WAY. `r` has the row of the witness.
     """
     k[COUNTERS + WAY] = k[PROOF] = 0
     if token == EMPTY and not slot_field(k, position, S_MAY_STOP):
@@ -71,11 +69,29 @@ def decide(
     if _is_beyond(m, k, s, position, behind, token):
         k[PROOF] = max(front(m, k, position), 0)
         return REJECTED
-    verdict = UNDECIDED
-    if k[HAS_ROW]:
-        verdict = _around(m, k, r, w, v, a, s, s.usable, position, token, end)
-    if verdict == UNDECIDED:
-        verdict = find(m, k, r, v, s, position, token, end)
+    return UNDECIDED
+
+
+@kernel
+def decide_around(
+    m: Memory, k: Memory, r: Memory, w: Memory, v: Memory, a: Memory, s: Spellings, position: int,
+    token: int, end: int,
+) -> int:  # fmt: skip
+    """Whether a token, or EMPTY, fits a free slot in a short run, by all fillings of that.
+
+    What has it goes to WAY. `r` and `w` have rows of the witness; `v` is a trie of some tokens, `a`
+    of all.
+    """
+    return _around(m, k, r, w, v, a, s, s.usable, position, token, end)
+
+
+@kernel
+def decide_by_search(
+    m: Memory, k: Memory, r: Memory, w: Memory, v: Memory, a: Memory, s: Spellings, position: int,
+    token: int, end: int, work: int,
+) -> int:  # fmt: skip
+    """Whether a token, or EMPTY, fits a free slot; with not much more than so much work."""
+    verdict = find(m, k, r, v, s, position, token, end)
     if verdict == UNDECIDED and k[HAS_ROW]:
         work = min(work, m[FUEL] * 3 // 4)
         verdict = _from_start(m, k, r, w, v, a, s, s.usable, position, token, end, work)

@@ -52,16 +52,26 @@ _ROWS: Final = 1 << 16
 
 
 @kernel
-def reach(
+def fill(
     m: Memory, k: Memory, v: Memory, w: Memory, s: Spellings, state: int, end: int, most: int,
     loose: int,
 ) -> int:  # fmt: skip
-    """Find what some tokens in the free slots lead to: ACCEPTED where that is complete.
+    """Look for tokens for all slots, which become the witness's: ACCEPTED if they are found.
 
     Where those of the trie `v` do not lead on, those of `w` are tried. Of states with the same
     residuals at most so many are gone on from after one token. `loose` is the size from which on a
     run is filled by the fewest tokens that will do, and others that make no difference.
     """
+    verdict = _reach(m, k, v, w, s, state, end, most, loose)
+    return _choose(m, k, v, w, s, end) if verdict == ACCEPTED else verdict
+
+
+@kernel
+def _reach(
+    m: Memory, k: Memory, v: Memory, w: Memory, s: Spellings, state: int, end: int, most: int,
+    loose: int,
+) -> int:  # fmt: skip
+    """Find what some tokens in the free slots lead to: ACCEPTED where that is complete."""
     reserve(k, LEFT, 4 * (end + 1))
     clear(k, LEFT)
     if not is_possible(m, k, state, 0):
@@ -138,8 +148,8 @@ def _over_run(
 
 
 @kernel
-def choose(m: Memory, k: Memory, v: Memory, w: Memory, s: Spellings, end: int) -> int:
-    """Choose tokens by what `reach` has found, last first; the slots become texts of the row."""
+def _choose(m: Memory, k: Memory, v: Memory, w: Memory, s: Spellings, end: int) -> int:
+    """Choose tokens by what `_reach` has found, last first; the slots become texts of the row."""
     position = end
     while position > 0:
         position -= 1

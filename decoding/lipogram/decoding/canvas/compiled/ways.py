@@ -45,6 +45,8 @@ class Spellings(NamedTuple):
     starts: NDArray[np.int64]  # of each spelling
     of: NDArray[np.int32]  # by token: its first spelling
     usable: NDArray[np.int32]  # bit set of the tokens that have any
+    of_bytes: NDArray[np.int32]  # by byte: the token of it alone, -1 if there is none
+    trie: Memory  # of all tokens
 
 
 @kernel
@@ -174,15 +176,20 @@ def spellings(vocabulary: Vocabulary, has_specials: bool) -> Spellings:
     texts: list[bytes] = []
     of = [0]
     usable = np.zeros(-(-len(vocabulary) // 32) * 32, np.bool_)
+    of_bytes = np.full(256, -1, np.int32)
     for token, text in enumerate(vocabulary.tokens):
         own = vocabulary.spellings_of(token) if text or has_specials else ()
         if not (has_specials and special_tokens.MARK in text):
             texts += own
             usable[token] = bool(own)
+            if len(text) == 1 and own:
+                of_bytes[text[0]] = token
         of.append(len(texts))
     return Spellings(
         np.frombuffer(b"".join(texts), np.uint8),
         np.cumsum([0, *map(len, texts)], dtype=np.int64),
         np.array(of, np.int32),
         np.packbits(usable, bitorder="little").view("<i4").astype(np.int32),
+        of_bytes,
+        vocabulary.reaches.memory,
     )

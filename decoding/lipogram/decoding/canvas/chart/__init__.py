@@ -1,0 +1,1 @@
+"""Fillings that are far from the witness, found item by item instead of state by state."""

@@ -1,0 +1,65 @@
+"""What a chart's memory holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from lipogram.decoding.canvas.compiled import layout
+from lipogram.grammars.engine import memory
+from lipogram.grammars.engine.memory import COUNTERS
+
+Compiled = TypeVar("Compiled", bound=Callable[..., Any])
+
+
+def kernel(function: Compiled) -> Compiled:
+    """As the canvas's; what is cached contains what `compiled` compiles, too."""
+    dispatcher: Any = layout.kernel(function)
+    index = dispatcher._cache._cache_file
+    index._source_stamp += (memory._stamp(Path(layout.__file__).parent),)
+    return dispatcher  # type: ignore[no-any-return]
+
+
+ENTRY_AT: Final = 8  # table (residual, frame, column and flags): one more than the entry
+ENTRIES: Final = 10  # [., 9]
+OWN_FRAME_AT: Final = 11  # table (rule, column, whether a pump has been met): one more than it is
+OWN_FRAMES: Final = 13  # [., 4] of rules called in the chart
+OWN_CALLERS: Final = 14  # [., 3] entry, rest, the next one of the frame; numbers are one more
+ENDED: Final = 15  # [., 2] entry that ends a rule in the room where it was called, the next one
+QUEUE: Final = 16  # [., 2] entry, the next of the same cost
+BUCKETS: Final = 17  # by cost: one more than a place in QUEUE
+COLUMNS: Final = 18  # [., 8]
+MASK_BYTES: Final = 19  # by byte set: a byte of it that is a token, two more; 1: none
+DEAD_ENDS: Final = 20  # see `opening`
+OPEN_STEPS: Final = 22
+TRAIL: Final = 23  # see `tracing`
+WAITING: Final = 24
+CHAIN: Final = 25
+FIRST_BYTES: Final = 26  # [rules, 4] words: bytes with which a rule can begin
+IS_FIRST_KNOWN: Final = 27  # by rule
+ROOTS: Final = 28  # by byte: one more than where the trie of all tokens has it first
+JUMPS: Final = 29  # [., 2] residual, node of that trie
+PREFIXES: Final = 30  # [., 5] see `bridging`
+FOUND: Final = COUNTERS + 50  # the entry that is completed, and the step of `opening`
+FOUND_STEP: Final = COUNTERS + 51
+
+ENTRY_WIDTH: Final = 9
+# E_DEBT is of an entry whose rule was called in a room before: twice the bytes that it has used
+# there, plus one if there was a pump.
+(E_NODE, E_FRAME, E_COLUMN, E_FLAGS, E_COST, E_HOW, E_FROM, E_WITH, E_DEBT) = range(ENTRY_WIDTH)
+CONSUMED, PUMPED, DONE, KERNEL = 1, 2, 4, 8  # E_FLAGS; the first two tell entries apart
+BEGUN, MOVED, BYTE, PUMP, JUMP, SAME, CALLED, RETURNED = range(8)  # E_HOW; KERNEL up to JUMP
+OWN_WIDTH: Final = 4
+O_COLUMN, O_CALLER, O_END, O_BASE = range(OWN_WIDTH)
+OWN: Final = 1 << 28  # from which frames are those of the chart
+COLUMN_WIDTH: Final = 8
+# The most tokens, -1 in front of a byte; whether there must be so many; the first slot and where
+# the rest may be left empty; the column before; the first entry and the end of all; what a token
+# costs in a room, in front of a byte what it is (-1: not known).
+K_SIZE, K_IS_EXACT, K_CELL, K_STOP, K_BEFORE, K_FIRST, K_END, K_BYTE = range(8)
+CURSOR: Final = COUNTERS + 45
+ENTRY_LIMIT: Final = COUNTERS + 46
+NODE_LIMIT: Final = COUNTERS + 47
+IS_BUSY: Final = COUNTERS + 48  # left by a question that ran out of work
+WORN: Final = 500_000  # entries, with which a chart is begun anew

@@ -1,0 +1,83 @@
+"""Canvases in which much is to be filled: what is found far from a witness."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from benchmarks.programs import GRAMMAR, program
+
+from lipogram.decoding import Canvas, Hole, Vocabulary
+from lipogram.grammars import Automaton, compile, json_schema, lark
+
+WORDS = [b"int", b" char", b"while", b"return", b" total", b'":', b'","', b" {\n", b");\n", b"//"]
+VOCABULARY = Vocabulary.from_tokens(
+    [b"", *[bytes([byte]) for byte in range(256)], *WORDS], eos_ids=(0,)
+)
+FORM = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string"},
+        "description": {"type": "string"},
+        "done": {"type": "boolean"},
+    },
+    "required": ["name", "description", "done"],
+    "additionalProperties": False,
+}
+
+
+@pytest.fixture(scope="module")
+def programs() -> Automaton:
+    return compile(lark.parse(GRAMMAR))
+
+
+def with_holes(rng: random.Random, text: bytes, holes: int, room: int) -> list[bytes | Hole]:
+    """A text of which some parts are left out, with slots for one byte each and some more."""
+    cuts = sorted(rng.sample(range(len(text)), 2 * holes))
+    parts: list[bytes | Hole] = [text[: cuts[0]]]
+    for begin, end, after in zip(cuts[::2], cuts[1::2], [*cuts[2::2], len(text)], strict=True):
+        size = min(end - begin, 60)
+        parts.append(Hole(max_tokens=size + room) if room else Hole(exact_tokens=size))
+        parts.append(text[begin + size : after])
+    return parts
+
+
+@pytest.mark.parametrize("room", [0, 5])
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_fits_a_program_leaves_a_program(
+    programs: Automaton, seed: int, room: int
+) -> None:
+    rng = random.Random(seed)
+    parts = with_holes(rng, program(rng, 900).encode(), 4, room)
+    canvas = Canvas(programs, VOCABULARY, parts)
+    accepted = 0
+    for slot in rng.sample(range(len(canvas)), min(24, len(canvas))):
+        tokens = rng.sample(range(1, len(VOCABULARY)), 6)
+        fitting = [token for token in tokens if canvas.check(slot, token) == "accept"]
+        accepted += len(fitting)
+        if fitting:
+            canvas.commit(slot, fitting[0])
+            assert canvas.committed[slot] == fitting[0]
+        assert programs.accepts(canvas.text())
+    assert accepted
+
+
+def test_a_long_hole_in_a_program_is_filled_within_its_memory(programs: Automaton) -> None:
+    text = program(random.Random(3), 2200).encode()
+    parts = [text[:300], Hole(max_tokens=200), text[700:1500], Hole(exact_tokens=90), text[1700:]]
+    canvas = Canvas(programs, VOCABULARY, parts)
+    assert programs.accepts(canvas.text())
+    assert len(canvas.witness()) == 290
+    assert -1 not in canvas.witness()[200:]
+
+
+def test_names_are_spelled_by_tokens_of_several_bytes() -> None:
+    words = [b'"name"', b'"description"', b"description", b": ", b", ", b"false", b"}"]
+    vocabulary = Vocabulary.from_tokens(
+        [b"", *[bytes([byte]) for byte in range(256)], *words], eos_ids=(0,)
+    )
+    automaton = compile(json_schema.parse(FORM))
+    parts = [b'{"name": "x"', Hole(exact_tokens=16), b"true}"]
+    canvas = Canvas(automaton, vocabulary, parts)  # bytes alone are too many
+    assert automaton.accepts(canvas.text())
+    assert canvas.check(1, 1 + ord("z")) == "reject"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
 from benchmarks.programs import GRAMMAR, program
 
 from lipogram.decoding import Canvas, Hole, Vocabulary
-from lipogram.grammars import Automaton, compile, json_schema, lark
+from lipogram.grammars import Automaton, compile, json_schema, lark, regex
 
 WORDS = [b"int", b" char", b"while", b"return", b" total", b'":', b'","', b" {\n", b");\n", b"//"]
 VOCABULARY = Vocabulary.from_tokens(
@@ -81,3 +82,13 @@ def test_names_are_spelled_by_tokens_of_several_bytes() -> None:
     canvas = Canvas(automaton, vocabulary, parts)  # bytes alone are too many
     assert automaton.accepts(canvas.text())
     assert canvas.check(1, 1 + ord("z")) == "reject"
+
+
+def test_a_byte_that_no_token_is_alone_may_stand_in_other_slots() -> None:
+    vocabulary = Vocabulary.from_tokens([b"", b"a", "é".encode(), "ü".encode()], eos_ids=(0,))
+    automaton = compile(regex.parse("éé(a|ü)a{6}|üüüa{6}"))
+    canvas = Canvas(automaton, vocabulary, [Hole(exact_tokens=9)])
+    fillings = [(2, 2, 1), (2, 2, 3), (3, 3, 3)]
+    for slot, token in itertools.product(range(3), range(1, 4)):
+        is_fitting = any(filling[slot] == token for filling in fillings)
+        assert canvas.check(slot, token) == ("accept" if is_fitting else "reject"), (slot, token)

@@ -56,9 +56,7 @@ from lipogram.grammars.lattice.row import CLOCK
 
 _FEW: Final = 3
 _MAX_ENTRIES: Final = 8_000  # of one question
-_WITNESS, _ANYTHING = range(
-    2
-)  # from where the witness leads to where it goes on; see `_is_impossible`
+_WITNESS, _ANYTHING = range(2)  # what a chart begins with and goes to
 _PREFIX: Final = 5  # of PREFIXES: what leads to a slot, as long as nothing changes
 _POSITION, _FIRST, _OWN_CLOCK, _OTHER_CLOCK, _COLUMN = range(_PREFIX)
 

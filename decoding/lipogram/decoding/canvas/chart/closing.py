@@ -108,7 +108,8 @@ def close_entry(m: Memory, c: Memory, s: Spellings, entry: int) -> None:
     more = cost + column_field(c, column, K_BYTE)
     for index in range(field(m, node, EDGE_START) - 1, field(m, node, EDGE_END)):
         rest = get(m, EDGES, 2 * index + 1)
-        byte = _some_byte(m, c, s, get(m, EDGES, 2 * index))
+        # What costs nothing stands for tokens of any bytes, whether or not one is of this alone.
+        byte = _some_byte(m, c, s, get(m, EDGES, 2 * index)) if more > cost else 0
         if byte < 0 or not is_alive(m, rest):
             continue
         if rest == node:

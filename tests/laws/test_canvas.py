@@ -220,3 +220,32 @@ def test_canvases_equal_enumeration_on_random_grammars(block: int) -> None:
         automaton = compile(grammar)
         for canvas, ids, found in live_canvases(automaton, oracle, rng, 9):
             check_commits(canvas, ids, found, rng)
+
+
+@pytest.mark.parametrize("block", cases(4))
+def test_long_runs_equal_enumeration_on_random_grammars(block: int) -> None:
+    """Runs of more slots than unions are tried in: those that charts decide."""
+    canvases = 0
+    for seed in range(40 * block, 40 * block + 40):
+        rng = random.Random(f"long {seed}")
+        grammar = random_grammar(seed)
+        oracle = Oracle(grammar, LIMIT)
+        long = [
+            text for text in sorted(oracle.members) if len(text) >= 4 and set(text) <= set(b"ab")
+        ]
+        if not long:
+            continue
+        automaton = compile(grammar)
+        for _ in range(3):
+            ids = [1, 2]
+            text = rng.choice(long)
+            begin, end = rng.randint(0, 1), len(text) - rng.randint(0, 1)
+            slots = rng.randint(4, 5)
+            hole = Hole(max_tokens=slots) if rng.random() < 0.5 else Hole(exact_tokens=slots)
+            parts: list[Part] = [text[:begin], hole, text[end:]]
+            longer = Oracle(grammar, slots + 2)
+            found = members(parts, TOKENS, ids, longer.members)
+            if found:
+                canvases += 1
+                check_canvas(Canvas(automaton, restricted(ids), parts), ids, found)
+    assert canvases

@@ -6,54 +6,64 @@ regular. The nodes say what is meant and nothing of how it is matched.
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from lipogram.grammars.immutable import immutable
 
 Kind = TypeVar("Kind", bound="type[_Node]")
 
 
+@immutable(eq=False)
 class _Node:
-    __slots__ = ("_hash", "code")
-    _hash: int
-    code: array[int]  # what the engine's coder wrote for it, where that is the same in all grammars
+    _hash: int | None = field(default=None, init=False, repr=False, compare=False)
+    # What the engine's coder wrote for it, where that is the same in all grammars.
+    code: bytes | None = field(default=None, init=False, repr=False, compare=False)
+
+    def __reduce__(self) -> tuple[type[_Node], tuple[Any, ...]]:
+        fields: tuple[str, ...] = self.__match_args__
+        return type(self), tuple([getattr(self, name) for name in fields])
 
 
-def _hashed_once(kind: Kind) -> Kind:
+def _node(kind: Kind) -> Kind:
     """Remember hashes: large expressions are asked for theirs again and again."""
     look: Callable[[_Node], int] = kind.__hash__
+    same: Callable[[_Node, object], bool] = kind.__eq__
 
     def __hash__(self: _Node) -> int:
-        try:
-            return self._hash
-        except AttributeError:
+        value = self._hash
+        if value is None:
             value = look(self)
             object.__setattr__(self, "_hash", value)
-            return value
+        return value
+
+    def __eq__(self: _Node, other: object) -> bool:
+        return self is other or (type(other) is kind and same(self, other))
 
     kind.__hash__ = __hash__  # type: ignore[method-assign, assignment]
+    kind.__eq__ = __eq__  # type: ignore[method-assign, assignment]
     return kind
 
 
-@_hashed_once
-@dataclass(frozen=True, slots=True)
+@_node
+@immutable()
 class Literal(_Node):
     """Exactly these bytes; `Literal(b"")` is the empty string."""
 
     text: bytes
 
 
-@_hashed_once
-@dataclass(frozen=True, slots=True)
+@_node
+@immutable()
 class Bytes(_Node):
     """Any one byte of the set; bit b of `mask` stands for byte b."""
 
     mask: int
 
 
-@_hashed_once
-@dataclass(frozen=True, slots=True)
+@_node
+@immutable()
 class Chars(_Node):
     """Any one Unicode scalar value of the inclusive ranges, UTF-8 encoded.
 
@@ -63,32 +73,32 @@ class Chars(_Node):
     ranges: tuple[tuple[int, int], ...]
 
 
-@_hashed_once
-@dataclass(frozen=True, slots=True)
+@_node
+@immutable()
 class Sequence(_Node):
     """One after the other."""
 
     items: tuple[Expression, ...]
 
 
-@_hashed_once
-@dataclass(frozen=True, slots=True)
+@_node
+@immutable()
 class Choice(_Node):
     """Any of the options; `Choice(())` is the empty language."""
 
     options: tuple[Expression, ...]
 
 
-@_hashed_once
-@dataclass(frozen=True, slots=True)
+@_node
+@immutable()
 class Literals(_Node):
     """Any of many byte strings: a Choice of Literals that costs no more than the ones visited."""
 
     texts: tuple[bytes, ...]
 
 
-@_hashed_once
-@dataclass(frozen=True, slots=True)
+@_node
+@immutable()
 class Repeat(_Node):
     """`item` at least `minimum` and at most `maximum` times (None: no limit)."""
 
@@ -97,24 +107,24 @@ class Repeat(_Node):
     maximum: int | None = None
 
 
-@_hashed_once
-@dataclass(frozen=True, slots=True)
+@_node
+@immutable()
 class Intersection(_Node):
     """What all items have in common. Items are regular: no Reference below."""
 
     items: tuple[Expression, ...]
 
 
-@_hashed_once
-@dataclass(frozen=True, slots=True)
+@_node
+@immutable()
 class Complement(_Node):
     """All byte strings that are not in `item`, invalid UTF-8 included; `item` is regular."""
 
     item: Expression
 
 
-@_hashed_once
-@dataclass(frozen=True, slots=True)
+@_node
+@immutable()
 class Reference(_Node):
     """Whatever the rule of this name denotes."""
 
@@ -125,8 +135,8 @@ EMPTY = Literal(b"")
 NOTHING = Choice(())
 
 
-@_hashed_once
-@dataclass(frozen=True, slots=True)
+@_node
+@immutable()
 class Members(_Node):
     """A run of members with separators between them: the body of a JSON object, above all.
 

@@ -62,7 +62,7 @@ class Document:
         self._places: dict[tuple[int, Resource, Scope], Place] = {}
         self._invented: dict[tuple[int, str], Place] = {}
         self._followed: dict[tuple[Resource, str], tuple[Any, str, Resource]] = {}
-        self._plain: dict[tuple[frozenset[tuple[str, object]], Dialect], Place] = {}
+        self._plain: dict[tuple[tuple[tuple[object, ...], ...], Dialect], Place] = {}
         self._metaschemas: dict[str, Any] = {}
         self._dynamic: dict[str, int] = {}
         others: list[tuple[str, Any]] = []
@@ -184,17 +184,21 @@ class Document:
         return scope
 
     def child(self, place: Place, *steps: str | int) -> Place:
-        """The subschema that the steps lead to."""
+        """The subschema that the steps lead to; of those that say the same in plain words one."""
         value = place.value
         for step in steps:
             value = value[step]
-        found = self._place(value, place.resource, place.scope, place, steps)
-        if isinstance(value, dict):
-            if "$ref" in value:
-                return self.end_of_references(found)
-            if len(value) <= _FEW:
-                return self._alike(found)
-        return found
+        if not isinstance(value, dict):
+            return self._place(value, place.resource, place.scope, place, steps)
+        words = _plain_words(value) if len(value) <= _FEW else None
+        if words is None:
+            found = self._place(value, place.resource, place.scope, place, steps)
+            return self.end_of_references(found) if "$ref" in value else found
+        key = words, self._owners.get(id(value), place.resource).dialect
+        if key not in self._plain:
+            said = value if words else True
+            self._plain[key] = self._place(said, place.resource, place.scope, place, steps)
+        return self._plain[key]
 
     def end_of_references(self, place: Place) -> Place:
         """Where a schema that is nothing but a reference leads to in the end."""
@@ -209,27 +213,6 @@ class Document:
                 break
             gone.add(place)
         return place
-
-    def _alike(self, place: Place) -> Place:
-        """The first of the places whose schemas say the same in a few plain words."""
-        said: list[tuple[str, object]] = []
-        for name, value in place.value.items():
-            if name in _PLAIN_WORDS:
-                if isinstance(value, list):
-                    if not all(isinstance(one, str) for one in value):
-                        return place
-                    said.append((name, tuple(value)))
-                elif isinstance(value, dict):
-                    return place
-                else:
-                    # True is 1 to Python.
-                    said.append((name, (type(value), value)))
-            elif name not in ANNOTATIONS:
-                return place
-        if not said:
-            return Place(True, place.resource, place.scope, place.above, place.steps)
-        key = (frozenset(said), place.resource.dialect)
-        return self._plain.setdefault(key, place)
 
     def invent(self, place: Place, keyword: str, value: Any) -> Place:
         """A schema that stands for what a keyword says, such as one member of a constant."""
@@ -308,6 +291,23 @@ class Document:
             pointer += f"/{escaped(name)}"
             resource = self._owners.get(id(value), resource)
         return value, pointer, resource
+
+
+def _plain_words(schema: dict[str, Any]) -> tuple[tuple[object, ...], ...] | None:
+    """What a schema says, where that is a few plain words; annotations left out."""
+    said: list[tuple[object, ...]] = []
+    for name, value in schema.items():
+        if name in _PLAIN_WORDS:
+            if isinstance(value, list):
+                if not all(isinstance(one, str) for one in value):
+                    return None
+                value = tuple(value)
+            elif isinstance(value, dict):
+                return None
+            said.append((name, type(value), value))  # True is 1 to Python
+        elif name not in ANNOTATIONS:
+            return None
+    return tuple(said)
 
 
 def _parts(schema: dict[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -51,7 +51,7 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _checked(schema: object) -> set[str]:
-    told: set[str] = set()
+    names: set[str] = set()
     level: list[object] = [schema]
     count = depth = 0
     while level:
@@ -69,25 +69,25 @@ def _checked(schema: object) -> set[str]:
                     _check_text(value)
             elif isinstance(value, dict):
                 below.extend(value.values())
-                told |= _IDENTIFYING.intersection(value)
-                _check_names(value)
+                names.update(value)
             elif isinstance(value, list | tuple):
                 below.extend(value)
             elif value is not True and value is not False and value is not None:
                 _check_number(value)
         level = below
         depth += 1
-    return told
+    _check_names(names)
+    return names & _IDENTIFYING
 
 
-def _check_names(members: dict[Any, object]) -> None:
+def _check_names(names: set[Any]) -> None:
     try:
-        names = "".join(members)
+        text = "".join(names)
     except TypeError:
-        name = next(name for name in members if not isinstance(name, str))
+        name = next(name for name in names if not isinstance(name, str))
         raise GrammarError(f"expected a string as a name, found {name!r}", pointer="") from None
-    if not names.isascii():
-        _check_text(names)
+    if not text.isascii():
+        _check_text(text)
 
 
 def _check_number(value: object) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from math import ceil, floor, gcd
+
+from lipogram.grammars.immutable import immutable
 
 
 def exact(value: int | float | Decimal) -> Fraction:
@@ -13,7 +15,7 @@ def exact(value: int | float | Decimal) -> Fraction:
     return Fraction(repr(value)) if isinstance(value, float) else Fraction(value)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class NumberRange:
     """The integers, or the numbers that are not, between bounds (None: no bound).
 
@@ -117,7 +119,7 @@ def _common_multiple(left: Fraction, right: Fraction) -> Fraction:
     return Fraction(numerator, gcd(left.denominator, right.denominator))
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class NumberSet:
     """A union of single numbers and of ranges."""
 

@@ -252,8 +252,7 @@ class ObjectWriter:
             among = [spelling.other_than(named)] if named else []
             if class_ is not None:
                 among.append(of_class(class_))
-            key = self._writer.add(
-                "key",
+            key = self._writer.scalar(
                 spelling.string(
                     ir.Intersection((ANY_TEXT, *facts)) if facts else ANY_TEXT,
                     ir.Intersection(tuple(among)) if among else None,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lipogram.grammars.immutable import immutable
 from lipogram.grammars.json_schema.shapes import Node, ObjectCube, Shape
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def _is_nested(value: object) -> bool:
     return isinstance(value, dict | list)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Outline:
     """A shape without its arrays and objects, and the values of properties that tell objects."""
 

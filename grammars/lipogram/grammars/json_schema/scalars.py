@@ -78,6 +78,8 @@ def number(place: Place, keyword: str) -> Fraction:
 
 def _type(schemas: Schemas, place: Place, sign: bool) -> Shape:
     value = place.value["type"]
+    if isinstance(value, str) and value in _KINDS:
+        return _kinds((value,), sign)
     names = value if isinstance(value, list) else [value]
     if not names or not all(isinstance(name, str) and name in _KINDS for name in names):
         raise place.error("one or more of " + ", ".join(_KINDS), "type")

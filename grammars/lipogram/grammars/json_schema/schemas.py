@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Literal
 
 from lipogram.grammars import ir
@@ -42,7 +43,7 @@ from lipogram.grammars.json_schema.shapes import (
     node,
     overlap,
 )
-from lipogram.grammars.json_schema.vocabulary import ANNOTATIONS, EVERY_DRAFT, looks_like
+from lipogram.grammars.json_schema.vocabulary import ANNOTATIONS, EVERY_DRAFT, Dialect, looks_like
 
 MAX_DEPTH = 60
 MAX_QUESTIONS = 2_000
@@ -128,24 +129,17 @@ class Schemas:
         known[key] = found
         return found
 
-    def _handlers(self, place: Place) -> list[Handler]:
+    def _handlers(self, place: Place) -> Sequence[Handler]:
         """What the keywords of a schema ask for, applicators first, in the order of the text."""
         if "$ref" in place.value and 0 < place.draft <= 7:
             return [applicators.reference]
-        known = place.resource.dialect.keywords
-        first: list[Handler] = []
-        later: list[Handler] = []
-        for keyword in place.value:
-            if keyword in known:
-                handler = _HANDLERS.get(keyword)
-                if handler is not None and handler not in first and handler not in later:
-                    (first if keyword in _FIRST else later).append(handler)
-            elif keyword in ("$defs", "definitions"):
-                if not isinstance(place.value[keyword], dict):
-                    raise place.error("an object of schemas", keyword)
-            elif keyword not in ANNOTATIONS and not keyword.startswith("x-"):
+        found, others = _handlers_of(tuple(place.value), place.resource.dialect)
+        for keyword in others:
+            if keyword not in ("$defs", "definitions"):
                 self._unknown(place, keyword)
-        return first + later
+            elif not isinstance(place.value[keyword], dict):
+                raise place.error("an object of schemas", keyword)
+        return found
 
     def _unknown(self, place: Place, keyword: str) -> None:
         """An unknown name is an annotation, as JSON Schema says; but it may be a slip."""
@@ -294,3 +288,21 @@ _FIRST = frozenset(
     ("$ref", "$dynamicRef", "$recursiveRef", "allOf", "anyOf", "oneOf", "if", "properties",
      "patternProperties", "additionalProperties", "dependentSchemas")
 )  # fmt: skip
+
+
+@lru_cache(maxsize=1024)
+def _handlers_of(names: tuple[str, ...], dialect: Dialect) -> tuple[list[Handler], list[str]]:
+    """The handlers of a schema with these names, and which names need a look at the place."""
+    first: list[Handler] = []
+    later: list[Handler] = []
+    others: list[str] = []
+    for name in names:
+        if name in dialect.keywords:
+            handler = _HANDLERS.get(name)
+            if handler is not None and handler not in first and handler not in later:
+                (first if name in _FIRST else later).append(handler)
+        elif name in ("$defs", "definitions") or (
+            name not in ANNOTATIONS and not name.startswith("x-")
+        ):
+            others.append(name)
+    return first + later, others

@@ -9,9 +9,10 @@ that recursive schemas have finite shapes.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from lipogram.grammars import ir
+from lipogram.grammars.immutable import immutable
 from lipogram.grammars.json_schema import regular
 from lipogram.grammars.json_schema.numbers import EVERY_NUMBER, NumberSet
 from lipogram.grammars.json_schema.places import OF_NO_DRAFT, Place
@@ -46,7 +47,7 @@ def node(sign: bool, place: Place) -> Node:
     return ((sign, place),)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class KeySet:
     """A regular set of property names; equal labels mean equal sets.
 
@@ -93,7 +94,7 @@ def regions_without(part: Region, away: Region) -> list[Region]:
     return pieces if not any((not sign, keys) in part for sign, keys in away) else [part]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable(eq=False)
 class Contains:
     """From index `start` on, at least `least` and at most `most` items satisfy `item`.
 
@@ -107,7 +108,7 @@ class Contains:
     evaluates: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable(eq=False)
 class ArrayCube:
     """Arrays by position; `seen` leading items (None: all) are evaluated for unevaluatedItems."""
 
@@ -127,7 +128,7 @@ class ArrayCube:
 PLAIN_OTHERS: tuple[tuple[Region, Node], ...] = ((EVERY_KEY, ANYTHING),)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable(eq=False)
 class ObjectCube:
     """Objects by name.
 
@@ -154,7 +155,7 @@ class ObjectCube:
         return next((node for region, node in self.others if in_region(region, name)), NEVER)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Texts:
     """A set of strings: an expression over unescaped text, or the members themselves."""
 
@@ -175,7 +176,7 @@ NO_TEXTS = Texts(ir.Literals(()), ())
 NO_NUMBERS = NumberSet()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable(eq=False)
 class Shape:
     """A set of JSON values."""
 

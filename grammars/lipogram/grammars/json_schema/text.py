@@ -62,6 +62,7 @@ def layout(whitespace: Whitespace) -> Layout:
     return _LAYOUTS[whitespace]
 
 
+@lru_cache(maxsize=4096)
 def spelled(text: str) -> bytes:
     """The text as it stands between quotation marks, in its canonical spelling."""
     return text.translate(_SPELLINGS).encode()
@@ -93,6 +94,7 @@ class Spelling:
         # Formats, and the parts of patterns, are the same objects from one schema to the next.
         self._escaped = lru_cache(maxsize=1024)(lambda same: self._escape(same.expression))
         self._string = lru_cache(maxsize=1024)(lambda same: self._quoted(same.expression))
+        self.name = lru_cache(maxsize=4096)(self._name)
         self._body = self._escape(ANY_TEXT)
 
     def string(
@@ -128,7 +130,7 @@ class Spelling:
         listed = [b'"%b"' % spelled(text.decode()) for text in texts]
         return ir.Literal(listed[0]) if len(listed) == 1 else ir.Literals(tuple(listed))
 
-    def name(self, text: str, colon: bytes) -> tuple[ir.Expression, ...]:
+    def _name(self, text: str, colon: bytes) -> tuple[ir.Expression, ...]:
         """A property's name and the colon behind it, part by part."""
         return (ir.Literal(b'"%b"%b' % (spelled(text), colon)),)
 
@@ -184,7 +186,7 @@ class AnySpelling(Spelling):
     def _listed(self, texts: tuple[bytes, ...]) -> ir.Expression:
         return ir.sequence(_QUOTE, self._texts(texts), _QUOTE)
 
-    def name(self, text: str, colon: bytes) -> tuple[ir.Expression, ...]:
+    def _name(self, text: str, colon: bytes) -> tuple[ir.Expression, ...]:
         return (_QUOTE, self.text(text), ir.Literal(b'"' + colon))
 
     def text(self, text: str) -> ir.Expression:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+
+from lipogram.grammars.immutable import immutable
 
 _SINCE_DRAFT_4 = """
     $ref type enum multipleOf maximum exclusiveMaximum minimum exclusiveMinimum maxLength minLength
@@ -50,7 +51,7 @@ _BASES = ("https://json-schema.org/draft/2019-09/vocab/",
           "https://json-schema.org/draft/2020-12/vocab/")  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(eq=False)
 class Dialect:
     """A draft and those of its keywords that count; draft 0: none declared, all are understood."""
 

@@ -85,9 +85,9 @@ class Writer:
         options.extend([self.objects.write(cube) for cube in shape.objects])
         options.extend([self.arrays.write(cube) for cube in shape.arrays])
         if shape.strings != NO_TEXTS:
-            options.append(self.spelling.string(shape.strings.expression))
+            options.append(self.scalar(self.spelling.string(shape.strings.expression)))
         if shape.numbers != NO_NUMBERS:
-            options.append(self.numbers.write(shape.numbers))
+            options.append(self.scalar(self.numbers.write(shape.numbers)))
         if True in shape.booleans:
             options.append(_TRUE)
         if False in shape.booleans:

@@ -15,6 +15,8 @@ from interegular import parse_pattern
 from conformance import datasets
 from grammars.sampling import walk
 from lipogram.grammars import EmptyLanguage, Grammar, GrammarError, compile, ir, regex
+from lipogram.grammars.regex_lowering import lower
+from lipogram.grammars.regex_parser import read
 
 PATTERNS = 120
 TEXTS = 5
@@ -101,3 +103,31 @@ def test_interegular(pattern):
     chooser = random.Random(pattern)
     for text, member in _drawn(regex.expression(pattern, dialect="python"), chooser):
         assert judge.accepts(text) == member, text
+
+
+def test_limits_that_a_length_makes_superfluous_are_those_that_re_has() -> None:
+    rng = random.Random(3)
+
+    def piece() -> str:
+        item = rng.choice(("a", "[ab]", ".", "(?:a|bb)", "(?:ab)?"))
+        counted = (
+            f"(?:{item}){{{rng.randint(0, 2)},{rng.randint(2, 4)}}}{rng.choice(('', 'b', '-'))}"
+        )
+        return f"(?:{counted}){{{rng.randint(0, 2)},{rng.randint(2, 5)}}}"
+
+    freed = 0
+    for _ in range(300):
+        pieces = "".join(piece() for _ in range(rng.randint(1, 3)))
+        pattern = f"(?=.{{{rng.randint(0, 3)},{rng.randint(3, 9)}}}$){pieces}"
+        expression = regex.expression(pattern, dialect="ecma")
+        lowered = lower(read(pattern, "ecma", frozenset()), search=False)
+        freed += expression != lowered
+        try:
+            automaton = compile(ir.Grammar({"start": expression}, "start"))
+        except EmptyLanguage:
+            automaton = None
+        for _ in range(40):
+            text = "".join(rng.choices("ab-", k=rng.randint(0, 11)))
+            is_member = automaton is not None and automaton.accepts(text.encode())
+            assert is_member == bool(re.fullmatch(pattern, text)), (pattern, text)
+    assert freed > 100

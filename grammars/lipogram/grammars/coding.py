@@ -55,7 +55,7 @@ from lipogram.grammars.errors import BudgetExceeded, GrammarError
 from lipogram.grammars.utf8 import byte_ranges
 
 _SHORT_CODE = 4 * 24
-_KEPT_CODE = 4 * 256  # what is no longer, and means the same in all grammars, is kept
+_KEPT_CODE = 4 * 512  # what is no longer, and means the same in all grammars, is kept
 _FEW_WORDS = 64  # so many are remembered in order: escapes come in every grammar
 _MAX_COUNT = (1 << 30) - 1  # counts beyond are as good as this
 _one, _two, _three = Struct("=i").pack, Struct("=2i").pack, Struct("=3i").pack
@@ -78,6 +78,7 @@ class Coder:
         self._starts = bytearray(4)
         self._words: dict[int, bytes] = {}
         self._registers: dict[int, int] = {}
+        self._parts: dict[int, bytes] = {}
         self._regular_numbers: dict[int, int] = {}
         self._pending: list[ir.Expression] = []
         self.runs: list[ir.Members] = []  # by the numbers of their families
@@ -266,12 +267,20 @@ class Coder:
         pack_into(f"={FAMILY_WIDTH}i", self._families, family, *row)
 
     def _write_part(self, part: Any, is_named: bool, depth: int) -> None:
-        self._registers = {}  # it is built by itself
+        """A part of a run; it is built by itself, so it has the same code in every run."""
+        code = self._code
+        written = self._parts.get(id(part))
+        if written is not None:
+            code += written
+            return
+        start = len(code)
+        self._registers = {}
         if type(part) is ir.Sequence and part.code is None:  # nothing else runs its code
             self._write_parts(part, is_named, depth + 1, False)
         else:
             self._write((part,), is_named, depth)
-        self._code += _PART
+        code += _PART
+        self._parts[id(part)] = bytes(code[start:])
 
 
 def _limit(count: int | None) -> int:

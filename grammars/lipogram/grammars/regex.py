@@ -8,8 +8,11 @@ from __future__ import annotations
 from lipogram.grammars import ir
 from lipogram.grammars.errors import GrammarError, Unsupported
 from lipogram.grammars.regex_escapes import Dialect
+from lipogram.grammars.regex_limits import freed
 from lipogram.grammars.regex_lowering import lower
 from lipogram.grammars.regex_parser import read
+
+_FEW_CHARACTERS = 1024  # of a pattern in which it is looked for limits that are superfluous
 
 __all__ = ["Dialect", "expression", "parse"]
 
@@ -38,7 +41,8 @@ def expression(
         raise GrammarError(
             "expected text, found an unpaired surrogate", line=1, column=surrogate + 1
         )
-    return lower(read(pattern, dialect, flags), search=search)
+    found = lower(read(pattern, dialect, flags), search=search)
+    return freed(found) if "(?=" in pattern and len(pattern) <= _FEW_CHARACTERS else found
 
 
 def parse(pattern: str, *, dialect: Dialect = "python") -> ir.Grammar:

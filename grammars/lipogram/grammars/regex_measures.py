@@ -16,10 +16,10 @@ from lipogram.grammars.regex_syntax import (
 
 
 def least(expression: ir.Expression) -> int:
-    """A lower bound of the length in bytes of the expression's members; regular ones only."""
+    """A lower bound of the characters of the expression's members; regular ones of text only."""
     match expression:
         case ir.Literal(text):
-            return len(text)
+            return len(text.decode())
         case ir.Sequence(items):
             return sum(map(least, items))
         case ir.Choice(options):
@@ -31,7 +31,7 @@ def least(expression: ir.Expression) -> int:
         case ir.Complement():
             return 0 if matches_empty(expression) else 1
         case ir.Literals(texts):
-            return min(map(len, texts), default=1)
+            return min((len(text.decode()) for text in texts), default=1)
         case _:
             return 1
 

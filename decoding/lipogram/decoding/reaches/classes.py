@@ -14,6 +14,7 @@ from lipogram.decoding.reaches.layout import (
     BITS,
     BITS_COUNT,
     BYTE,
+    BYTES_BELOW,
     CHARGE,
     CHARS,
     CHARS_BELOW,
@@ -34,6 +35,7 @@ from lipogram.decoding.reaches.layout import (
     OPEN,
     PATH,
     SHORT,
+    SHORT_BYTES,
     SKIP,
     TOKEN,
     TOKEN_START,
@@ -97,6 +99,7 @@ def describe(v: Memory) -> None:
     reserve(v, CHARGE, 4 * count + 4)
     reserve(v, BELOW, 32 * count + 32)
     reserve(v, CHARS_BELOW, 4 * count + 4)
+    reserve(v, BYTES_BELOW, 4 * count + 4)
     reserve(v, IS_OPEN, 4 * count + 4)
     reserve(v, CHARS, 4 * v[TOKENS] + 4)
     deepest = 0
@@ -134,12 +137,13 @@ def describe(v: Memory) -> None:
             put(v, CHARS, get(v, TOKEN, index), chars[depth])
             v[MAX_CHARS] = max(v[MAX_CHARS], chars[depth])
     for node in range(count - 1, -1, -1):
-        most = 0
+        most = longest = 0
         child = node + 1
         while child < get(v, SKIP, node):
             charge = get(v, CHARGE, child)
             own = get(v, CHARS_BELOW, child) + (charge >= 0)
             most = max(most, own)
+            longest = max(longest, get(v, BYTES_BELOW, child) + 1)
             for word in range(4):
                 bits = get_word(v, BELOW, 4 * node + word) | get_word(v, BELOW, 4 * child + word)
                 if charge >> 6 == word and charge >= 0:
@@ -149,6 +153,7 @@ def describe(v: Memory) -> None:
                 put_word(v, BELOW, 4 * node + word, bits)
             child = get(v, SKIP, child)
         put(v, CHARS_BELOW, node, most)
+        put(v, BYTES_BELOW, node, longest)
 
 
 @kernel
@@ -359,6 +364,26 @@ def _visit_class(v: Memory, words: NDArray[np.uint64], stay: int) -> None:
     while height:
         height -= 1
         put(v, VISITS, 2 * open_visits[height] + 1, v[VISIT_COUNT])
+
+
+@kernel
+def tokens_of_few_bytes(v: Memory, most: int) -> int:
+    """Where in BITS the tokens of at most so many bytes are."""
+    reserve(v, SHORT_BYTES, 4 * (most + 1))
+    place = get(v, SHORT_BYTES, most)
+    if place == 0:
+        start = v[BITS_COUNT]
+        reserve(v, BITS, 4 * (start + v[WORDS]))
+        for index in range(v[WORDS]):
+            put(v, BITS, start + index, 0)
+        for node in range(v[NODES]):
+            if get(v, DEPTH, node) <= most:
+                for index in range(get(v, TOKEN_START, node), get(v, TOKEN_START, node + 1)):
+                    set_bit(v, BITS, start, get(v, TOKEN, index))
+        v[BITS_COUNT] = start + v[WORDS]
+        place = start + 1
+        put(v, SHORT_BYTES, most, place)
+    return place - 1
 
 
 @kernel

@@ -9,6 +9,7 @@ from lipogram.decoding.reaches.classes import (
     count_bits,
     loop_class,
     short_tokens,
+    tokens_of_few_bytes,
 )
 from lipogram.decoding.reaches.layout import (
     ALLOWED,
@@ -22,7 +23,9 @@ from lipogram.decoding.reaches.layout import (
     ENDLESS,
     FEW_BYTES,
     G_END,
+    H_COUNT,
     H_CROSSING,
+    H_IS_BITS,
     H_START,
     K_STAY,
     K_VISIT,
@@ -30,6 +33,7 @@ from lipogram.decoding.reaches.layout import (
     LEFT_OUT,
     LEFT_OUT_COUNT,
     MANY_ALIKE,
+    MAX_BYTES,
     MAX_CHARS,
     NODES,
     PATH,
@@ -39,13 +43,18 @@ from lipogram.decoding.reaches.layout import (
     REGION_NODES,
     REGION_ROWS,
     REGION_WIDTH,
+    SHORT_SPANS,
     SKIP,
     TOKEN,
     TOKEN_COUNT_OUT,
     TOKEN_START,
+    TOKENS_OUT,
     VISITS,
     WHOLE,
     WORDS,
+)
+from lipogram.decoding.reaches.residuals import (
+    span,
 )
 from lipogram.decoding.reaches.table import (
     keep_reach,
@@ -54,10 +63,13 @@ from lipogram.decoding.reaches.table import (
 from lipogram.decoding.reaches.walks import (
     allow,
     cross,
+    explore_long,
     explore_plainly,
     walk,
 )
 from lipogram.grammars.engine.layout import (
+    BOOLEAN,
+    FLAGS,
     ITEMS,
     ROOT,
     ROW_OF,
@@ -66,6 +78,10 @@ from lipogram.grammars.engine.layout import (
     STATE_WIDTH,
     STATES,
 )
+from lipogram.grammars.engine.limits import (
+    ABOVE_SOME,
+    loosened,
+)
 from lipogram.grammars.engine.memory import (
     Memory,
     burn,
@@ -73,6 +89,10 @@ from lipogram.grammars.engine.memory import (
     kernel,
     put,
     reserve,
+)
+from lipogram.grammars.engine.nodes import (
+    field,
+    is_nullable,
 )
 from lipogram.grammars.engine.states import (
     residual_state,
@@ -246,7 +266,7 @@ def explore(m: Memory, v: Memory, node: int, region: int) -> int:
                 stay = _explore_difference(m, v, base, row)
     if stay < 0:
         explore_plainly(m, v, region, row)
-    return keep_reach(m, v, node, region, row & 1, stay, short)
+    return keep_reach(m, v, node, region, int(is_nullable(m, node)), stay, short)
 
 
 @kernel
@@ -267,10 +287,61 @@ def reach_of_base(m: Memory, v: Memory, node: int) -> int:
 
 
 @kernel
-def reach_of(m: Memory, v: Memory, node: int, region: int) -> int:
-    """The reach of a residual below the nodes of a region; found out when first asked for."""
+def _reach_alone(m: Memory, v: Memory, node: int, region: int) -> int:
+    """The reach of a residual below the nodes of a region; explored when first asked for."""
     found = get(v, REACH_SLOTS, reach_slot(m, v, node, region))
     if found == 0:
         found = 1 + explore(m, v, node, region)
         put(v, REACH_SLOTS, reach_slot(m, v, node, region), found)
     return found - 1
+
+
+@kernel
+def reach_of(m: Memory, v: Memory, node: int, region: int) -> int:
+    """The same, of tokens of few bytes without limits that they do not feel."""
+    loose = loosened(m, node, ABOVE_SOME) if field(m, node, FLAGS) & BOOLEAN else node
+    if loose == node or get(v, REACH_SLOTS, reach_slot(m, v, node, region)):
+        return _reach_alone(m, v, node, region)
+    free = span(m, v, node, loose, ABOVE_SOME)
+    most = 0
+    for bytes_ in SHORT_SPANS:
+        if most == 0 and bytes_ <= free:
+            most = bytes_
+    if most == 0:
+        return _reach_alone(m, v, node, region)
+    found = _reach_alone(m, v, loose, region)
+    if free < v[MAX_BYTES]:
+        found = _with_long(m, v, node, region, found, most)
+    put(v, REACH_SLOTS, reach_slot(m, v, node, region), found + 1)
+    return found
+
+
+@kernel
+def _with_long(m: Memory, v: Memory, node: int, region: int, base: int, most: int) -> int:
+    """A new reach: what another one says of tokens of at most so many bytes; others are walked."""
+    short = tokens_of_few_bytes(v, most)
+    v[TOKEN_COUNT_OUT] = v[CROSSED_COUNT] = 0
+    explore_long(m, v, region, node, most)
+    at = base * REACH_WIDTH
+    start, size = get(v, REACH_ROWS, at + H_START), get(v, REACH_ROWS, at + H_COUNT)
+    stay = -1
+    if get(v, REACH_ROWS, at + H_IS_BITS):
+        stay = v[BITS_COUNT]
+        reserve(v, BITS, 4 * (stay + v[WORDS]))
+        for index in range(size):
+            put(v, BITS, stay + index, get(v, ALLOWED, start + index))
+    else:
+        count = v[TOKEN_COUNT_OUT]
+        reserve(v, TOKENS_OUT, 4 * (count + size))
+        for index in range(start, start + size):
+            token = get(v, ALLOWED, index)
+            if get(v, BITS, short + (token >> 5)) >> (token & 31) & 1:
+                put(v, TOKENS_OUT, count, token)
+                count += 1
+        v[TOKEN_COUNT_OUT] = count
+    at = get(v, REACH_ROWS, at + H_CROSSING) * REGION_WIDTH
+    for index in range(get(v, REGION_ROWS, at), get(v, REGION_ROWS, at + G_END)):
+        crossed = get(v, REGION_NODES, index)
+        if get(v, DEPTH, crossed) <= most + 1:
+            cross(v, crossed)
+    return keep_reach(m, v, node, region, int(is_nullable(m, node)), stay, short)

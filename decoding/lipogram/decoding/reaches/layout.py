@@ -53,10 +53,10 @@ RELEVANT: Final = 50  # sets of regions: at which a residual can go on
 RETURNED: Final = 51  # at which a place was returned to
 DONE: Final = 52  # at which a part stands
 FRESH: Final = 53  # and has not gone on yet
+RESTS_FOUND: Final = 55  # of one residual
+BYTES_BELOW: Final = 56  # by node: the most bytes of a token below it, from the node on
+SHORT_BYTES: Final = 57  # by bytes: one more than where in BITS the tokens of at most so many are
 IMAGE: Final = 54  # one such set: where what has been gone on with leads
-
-# In an automaton's memory.
-RESTS: Final = 54  # by node: 1 more than the bytes that any of its rests is from a member, at most
 
 _COUNTERS: Final = 128
 (NODES, TOKENS, WORDS, CLASSES, VISIT_COUNT, BITS_COUNT, REGIONS, REGION_NODE_COUNT, CHILD_COUNT,
@@ -89,5 +89,6 @@ FEW_BYTES: Final = 16  # a class of fewer is walked like anything else
 MANY_ALIKE: Final = 160  # bytes by which a state goes on as its base does
 FEW_NODES: Final = 48  # so is a part of the trie with fewer
 FEW_RESTS: Final = 512  # a residual that can come to more is taken with its limits
+SHORT_SPANS: Final = (96, 64, 48, 32, 24)  # bytes up to which tokens are taken together
 NO_CHARACTER: Final = 255
 LIMIT_BYTES: Final = 64 << 20

@@ -21,7 +21,6 @@ from lipogram.decoding.reaches.layout import (
     IMAGE,
     LINK_COUNT,
     LINKS,
-    MAX_BYTES,
     MEETING,
     NOWHERE,
     NUMBERED,
@@ -192,7 +191,7 @@ def _residual(m: Memory, v: Memory, node: int) -> int:
     if found == count:
         reserve(v, RESIDUALS, 4 * RESIDUAL_WIDTH * (found + 1))
         at = RESIDUAL_WIDTH * found
-        put(v, RESIDUALS, at + S_NODE, unlimited(m, node, v[MAX_BYTES]))
+        put(v, RESIDUALS, at + S_NODE, unlimited(m, v, node))
         put(v, RESIDUALS, at + S_CALLS, UNREAD)
         put(v, RESIDUALS, at + S_CHECKED, 0)
         _clear(v, RELEVANT, found)

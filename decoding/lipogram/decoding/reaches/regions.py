@@ -28,6 +28,7 @@ from lipogram.decoding.reaches.layout import (
     REGION_WIDTH,
     REGIONS,
     SHORT,
+    SHORT_BYTES,
     SKIP,
 )
 from lipogram.grammars.engine.bytesets import (
@@ -149,7 +150,7 @@ def forget(v: Memory) -> None:
     """Back to no classes, regions but the first two, and reaches."""
     for counter in range(CLASSES, REACHES + 1):
         v[counter] = 0
-    for array in (SHORT, REGION_SLOTS, REACH_SLOTS):
+    for array in (SHORT, SHORT_BYTES, REGION_SLOTS, REACH_SLOTS):
         clear(v, array)
     roots = node = 0
     while node < v[NODES]:

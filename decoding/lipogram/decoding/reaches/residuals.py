@@ -6,13 +6,11 @@ import numpy as np
 
 from lipogram.decoding.reaches.layout import (
     FEW_RESTS,
+    MAX_BYTES,
     NO_CALLS,
     ONLY_NAMELESS,
-    RESTS,
+    RESTS_FOUND,
     SOME,
-)
-from lipogram.grammars.engine.booleans import (
-    both,
 )
 from lipogram.grammars.engine.derive import (
     derive,
@@ -21,11 +19,9 @@ from lipogram.grammars.engine.expressions import (
     choice,
     cons,
     push_option,
-    repeat,
-    sequence,
 )
 from lipogram.grammars.engine.layout import (
-    BOTH,
+    BOOLEAN,
     CALL_END,
     CALL_START,
     CALLS,
@@ -34,22 +30,20 @@ from lipogram.grammars.engine.layout import (
     EDGES,
     EDGES_ONLY,
     FIRSTS,
+    FLAGS,
     INFINITE,
-    LISTS,
     NAMELESS,
     NODE_COUNT,
-    OP,
     R_FLAGS,
-    REPEAT,
+    RESTS,
     ROWS,
     RULE_WIDTH,
     RULES,
-    SEQUENCE,
-    UNBOUNDED,
-    VISITED,
-    A,
-    B,
-    C,
+)
+from lipogram.grammars.engine.limits import (
+    ABOVE_MANY,
+    least_limit,
+    loosened,
 )
 from lipogram.grammars.engine.memory import (
     Memory,
@@ -110,45 +104,26 @@ def edges_only(m: Memory, node: int) -> int:
 
 
 @kernel
-def unlimited(m: Memory, node: int, most: int) -> int:
-    """A residual without the upper limit of what it begins with, if that is beyond `most` turns.
-
-    Within a token of so many bytes it goes on alike, and shares its reach with all others.
-    """
-    is_sequence = field(m, node, OP) == SEQUENCE
-    head = field(m, node, A) if is_sequence else node
-    if field(m, head, OP) == REPEAT and field(m, head, C) > most:
-        found = repeat(m, field(m, head, A), field(m, head, B), UNBOUNDED)
-    elif field(m, head, OP) == BOTH:
-        found = _unlimited_intersection(m, head, most)
-    else:
-        return node
-    return sequence(m, found, field(m, node, B)) if is_sequence else found
+def unlimited(m: Memory, v: Memory, node: int) -> int:
+    """A residual without the limits that no token feels: it shares its reach with all such."""
+    loose = loosened(m, node, ABOVE_MANY)
+    return loose if span(m, v, node, loose, ABOVE_MANY) >= v[MAX_BYTES] else node
 
 
 @kernel
-def _unlimited_intersection(m: Memory, node: int, most: int) -> int:
-    """An intersection without upper limits on counts, if no token of so many bytes meets them.
+def span(m: Memory, v: Memory, node: int, loose: int, degree: int) -> int:
+    """For how many bytes a residual does what it does without its limits.
 
-    A text that goes on without the limits, by so many bytes and then by a shortest rest, has no
-    more turns than bytes: so it goes on with limits that are not below their sum.
+    Behind so many of an intersection there may have to be a shortest rest.
     """
-    start, count = field(m, node, A), field(m, node, B)
-    least = INFINITE
-    for index in range(count):
-        member = get(m, LISTS, start + index)
-        if field(m, member, OP) == REPEAT and field(m, member, C) > most:
-            least = min(least, field(m, member, C))
-            member = repeat(m, field(m, member, A), field(m, member, B), UNBOUNDED)
-        push_option(m, index, member)
-    if least == INFINITE:
-        return node
-    found = both(m, count)
-    return found if _longest_rest(m, found) + most <= least else node
+    limit = least_limit(m, node, degree)
+    if loose == node or limit == INFINITE or not field(m, node, FLAGS) & BOOLEAN:
+        return limit
+    return limit - _longest_rest(m, v, loose)
 
 
 @kernel
-def _longest_rest(m: Memory, node: int) -> int:
+def _longest_rest(m: Memory, v: Memory, node: int) -> int:
     """The most bytes that a residual without calls can be from a member, wherever it has come to.
 
     INFINITE where it can come to more than is looked at.
@@ -157,24 +132,24 @@ def _longest_rest(m: Memory, node: int) -> int:
     known = get(m, RESTS, node)
     if known:
         return known - 1
-    reserve(m, VISITED, 4 * (FEW_RESTS + 1))
-    put(m, VISITED, 0, node)
+    reserve(v, RESTS_FOUND, 4 * (FEW_RESTS + 1))
+    put(v, RESTS_FOUND, 0, node)
     count, position, longest = 1, 0, 0
     while position < count and longest < INFINITE:
-        current = get(m, VISITED, position)
+        current = get(v, RESTS_FOUND, position)
         position += 1
         longest = max(longest, exact_length(m, current))
         derive(m, current)
         for edge in range(field(m, current, EDGE_START) - 1, field(m, current, EDGE_END)):
             rest = get(m, EDGES, 2 * edge + 1)
             index = 0
-            while index < count and get(m, VISITED, index) != rest:
+            while index < count and get(v, RESTS_FOUND, index) != rest:
                 index += 1
             if index == count and is_alive(m, rest):
                 if count == FEW_RESTS:
                     longest = INFINITE
                     break
-                put(m, VISITED, count, rest)
+                put(v, RESTS_FOUND, count, rest)
                 count += 1
         burn(m, count)
     reserve(m, RESTS, 4 * m[NODE_COUNT])

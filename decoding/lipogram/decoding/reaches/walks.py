@@ -13,6 +13,7 @@ from lipogram.decoding.reaches.classes import (
 )
 from lipogram.decoding.reaches.layout import (
     BYTE,
+    BYTES_BELOW,
     CHARS_BELOW,
     CHILDREN,
     CROSSED,
@@ -36,9 +37,21 @@ from lipogram.decoding.reaches.layout import (
 from lipogram.decoding.reaches.regions import (
     index_region,
 )
+from lipogram.grammars.engine.derive import (
+    derive,
+    rest_after,
+)
 from lipogram.grammars.engine.layout import (
+    INFINITE,
+    NOTHING,
     ROW_OF,
     ROWS,
+)
+from lipogram.grammars.engine.limits import (
+    ABOVE_MANY,
+    ABOVE_SOME,
+    least_limit,
+    loosened,
 )
 from lipogram.grammars.engine.memory import (
     Memory,
@@ -49,6 +62,13 @@ from lipogram.grammars.engine.memory import (
     put,
     reserve,
     store,
+)
+from lipogram.grammars.engine.nodes import (
+    is_nullable,
+)
+from lipogram.grammars.engine.search import (
+    exact_length,
+    is_alive,
 )
 from lipogram.grammars.engine.states import (
     row_of,
@@ -179,3 +199,65 @@ def explore_plainly(m: Memory, v: Memory, region: int, row: int) -> None:
             first, last = get(v, CHILDREN, place + byte), get(v, CHILDREN, place + byte + 1)
             for index in range(first, last):
                 walk(m, v, get(v, CHILDREN, index), successor, False)
+
+
+@kernel
+def explore_long(m: Memory, v: Memory, region: int, node: int, most: int) -> None:
+    """Walk from the region's nodes to tokens of more than `most` bytes only, without rules.
+
+    Few bytes are asked for of each residual on the way, so there are no rows made of them. Large
+    limits are left out where there is room for each token and a shortest rest.
+    """
+    loose = loosened(m, node, ABOVE_MANY)
+    if not _has_walked_long(m, v, region, loose, most, least_limit(m, node, ABOVE_MANY)):
+        v[TOKEN_COUNT_OUT] = v[CROSSED_COUNT] = 0
+        _has_walked_long(m, v, region, node, most, INFINITE)
+
+
+@kernel
+def _has_walked_long(m: Memory, v: Memory, region: int, node: int, most: int, room: int) -> bool:
+    at = region * REGION_WIDTH
+    for index in range(get(v, REGION_ROWS, at + G_START), get(v, REGION_ROWS, at + G_END)):
+        root = get(v, REGION_NODES, index)
+        put(v, PATH, get(v, DEPTH, root) - 1, node)
+        if not _walk_long(m, v, root, most, room):
+            return False
+    return True
+
+
+@kernel
+def _walk_long(m: Memory, v: Memory, root: int, most: int, room: int) -> bool:
+    """The same from one node, the residual before it in PATH; False where there is no room."""
+    node, end, visited = root, get(v, SKIP, root), 0
+    while node < end:
+        visited += 1
+        depth, stop = get(v, DEPTH, node), get(v, SKIP, node)
+        if depth + get(v, BYTES_BELOW, node) <= most:
+            node = stop
+            continue
+        before = get(v, PATH, depth - 1)
+        if node != root and is_nullable(m, before):
+            if depth > room:
+                return False
+            cross(v, node)
+        derive(m, before)
+        rest = rest_after(m, before, get(v, BYTE, node))
+        if rest == NOTHING:
+            node = stop
+            continue
+        is_long = depth > most and get(v, TOKEN_START, node) < get(v, TOKEN_START, node + 1)
+        if is_long and is_alive(m, rest):
+            if room < INFINITE and not _fits(m, rest, room - depth):
+                return False
+            allow(v, node)
+        put(v, PATH, depth, rest)
+        node += 1
+    burn(m, 4 * visited)
+    return True
+
+
+@kernel
+def _fits(m: Memory, node: int, room: int) -> bool:
+    """Whether it is plain that a residual has a member of so many bytes at most."""
+    length = exact_length(m, loosened(m, node, ABOVE_SOME))
+    return length <= min(room, least_limit(m, node, ABOVE_SOME))

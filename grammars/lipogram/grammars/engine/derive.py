@@ -347,9 +347,9 @@ def _boolean_edges(m: Memory, node: int) -> None:
 def _boolean_rest(m: Memory, op: int, a: int, items: int, byte: int) -> int:
     """What is left of an intersection or complement after one byte."""
     if op == NOT:
-        return complement(m, _rest_after(m, a, byte))
+        return complement(m, rest_after(m, a, byte))
     for item in range(items):
-        rest = _rest_after(m, get(m, LISTS, a + item), byte)
+        rest = rest_after(m, get(m, LISTS, a + item), byte)
         if rest == NOTHING:
             return NOTHING
         _keep_option(m, item, rest)
@@ -359,7 +359,7 @@ def _boolean_rest(m: Memory, op: int, a: int, items: int, byte: int) -> int:
 
 
 @kernel
-def _rest_after(m: Memory, node: int, byte: int) -> int:
+def rest_after(m: Memory, node: int, byte: int) -> int:
     """What is left of a node without calls after one byte."""
     size = 0
     for index in range(field(m, node, EDGE_START) - 1, field(m, node, EDGE_END)):

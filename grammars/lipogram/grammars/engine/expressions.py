@@ -70,6 +70,7 @@ from lipogram.grammars.engine.nodes import (
 )
 
 _SHORT_CHAIN = 3  # bytes after the first of a character
+_FEW_COUNTED = 32  # options of one choice, which are compared in pairs
 
 
 @kernel
@@ -222,7 +223,7 @@ def choice(m: Memory, count: int) -> int:
     if count == 1:
         return get(m, LIST, 0)
     start = m[LIST_COUNT]
-    size = spread(m, CHOICE, count)
+    size = _join_counts(m, start, spread(m, CHOICE, count))
     if size and get(m, LISTS, start) == NOTHING:
         start += 1
         size -= 1
@@ -250,6 +251,70 @@ def choice(m: Memory, count: int) -> int:
         m, CHOICE, start, size, 0, 0, flags, length, rank, longest,
         mixed(h0, np.uint64(CHOICE)), mixed(h1, np.uint64(CHOICE)),
     )  # fmt: skip
+
+
+@kernel
+def _is_counted(m: Memory, option: int) -> bool:
+    """Whether an option begins with a repeat."""
+    while field(m, option, OP) == SEQUENCE:
+        option = field(m, option, A)
+    return field(m, option, OP) == REPEAT
+
+
+@kernel
+def _join_counts(m: Memory, start: int, size: int) -> int:
+    """Make options one that differ in nothing but how often they begin with the same; the new size.
+
+    Where pieces of limited length follow each other, there would be one for each place at which
+    a piece may have begun.
+    """
+    counted = 0
+    for index in range(start, start + size):
+        counted += _is_counted(m, get(m, LISTS, index))
+    if counted < 2 or counted > _FEW_COUNTED:
+        return size
+    joined = False
+    for index in range(start, start + size):
+        other = index + 1
+        while other < start + size:
+            option = _joined_count(m, get(m, LISTS, index), get(m, LISTS, other))
+            other += 1
+            if option != NOTHING:
+                put(m, LISTS, index, option)
+                put(m, LISTS, other - 1, NOTHING)
+                joined = True
+                other = index + 1
+    return sort_list(m, LISTS, start, size) if joined else size
+
+
+@kernel
+def _joined_count(m: Memory, left: int, right: int) -> int:
+    """What is either of two options, if that is a repeat of the same and then the same rests."""
+    one, two, depth = left, right, 0
+    while field(m, one, OP) == SEQUENCE and field(m, two, OP) == SEQUENCE:
+        if field(m, one, B) != field(m, two, B):
+            return NOTHING
+        one, two = field(m, one, A), field(m, two, A)
+        depth += 1
+    if field(m, one, OP) != REPEAT or field(m, two, OP) != REPEAT:
+        return NOTHING
+    least, most = field(m, one, B), field(m, one, C)
+    other_least, other_most = field(m, two, B), field(m, two, C)
+    if (
+        field(m, one, A) != field(m, two, A)
+        or (most >= 0 and other_least > most + 1)
+        or (other_most >= 0 and least > other_most + 1)
+    ):
+        return NOTHING
+    most = UNBOUNDED if most < 0 or other_most < 0 else max(most, other_most)
+    found = repeat(m, field(m, one, A), min(least, other_least), most)
+    while depth:
+        depth -= 1
+        node = left
+        for _ in range(depth):
+            node = field(m, node, A)
+        found = sequence(m, found, field(m, node, B))
+    return found
 
 
 @kernel

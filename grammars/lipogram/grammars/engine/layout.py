@@ -57,6 +57,10 @@ OPTIONS: Final = 49
 MEASURING: Final = 50
 VISITED: Final = 51
 FIRSTS: Final = 52  # [N, 4] words: the bytes that a node can go on by, as far as known
+LOOSE: Final = 32  # [N, 4] one more than the node without limits, by degree; their least, by degree
+LOOSENING: Final = 33
+LIVING: Final = 25
+RESTS: Final = 55  # [N] one more than the most bytes that a rest is from a member; 0: not known
 EDGES_ONLY: Final = 53  # [N] one more than the node without its calls; 0: not known
 
 # Columns of NODES.

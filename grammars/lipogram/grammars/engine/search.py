@@ -26,6 +26,7 @@ from lipogram.grammars.engine.layout import (
     INFINITE,
     LENGTH,
     LISTS,
+    LIVING,
     MEASURING,
     NODE_COUNT,
     NOT,
@@ -40,6 +41,11 @@ from lipogram.grammars.engine.layout import (
     VISITED,
     A,
     B,
+)
+from lipogram.grammars.engine.limits import (
+    ABOVE_SOME,
+    least_limit,
+    loosened,
 )
 from lipogram.grammars.engine.memory import (
     Memory,
@@ -80,19 +86,19 @@ def is_alive(m: Memory, node: int) -> bool:
     life = _life(m, node)
     if life != _UNKNOWN:
         return life == _LIVE
-    reserve(m, MEASURING, 4)
-    put(m, MEASURING, 0, node)
+    reserve(m, LIVING, 4)
+    put(m, LIVING, 0, node)
     top = 1
     while top:
-        current = get(m, MEASURING, top - 1)
+        current = get(m, LIVING, top - 1)
         waiting = NOTHING
         if _life(m, current) == _UNKNOWN:
             waiting = _decide(m, current)
         if waiting == NOTHING:
             top -= 1
         else:
-            reserve(m, MEASURING, 4 * (top + 1))
-            put(m, MEASURING, top, waiting)
+            reserve(m, LIVING, 4 * (top + 1))
+            put(m, LIVING, top, waiting)
             top += 1
     return _life(m, node) == _LIVE
 
@@ -103,7 +109,9 @@ def _decide(m: Memory, node: int) -> int:
     op, a, b = field(m, node, OP), field(m, node, A), field(m, node, B)
     life = _UNKNOWN
     if op in (BOTH, NOT):
-        life = _search_life(m, node)
+        life = _life_within_limits(m, node)
+        if life == _UNKNOWN:
+            life = _search_life(m, node)
     elif op == CHOICE:
         life = _DEAD
         for index in range(b):
@@ -124,6 +132,18 @@ def _decide(m: Memory, node: int) -> int:
         life = _LIVE if first == _LIVE and rest == _LIVE else _DEAD
     set_field(m, node, ALIVE, life)
     return NOTHING
+
+
+@kernel
+def _life_within_limits(m: Memory, node: int) -> int:
+    """Whether a shortest member without the limits shows whether there is one with them."""
+    loose = loosened(m, node, ABOVE_SOME)
+    if loose == node:
+        return _UNKNOWN
+    length = exact_length(m, loose)
+    if length >= INFINITE:
+        return _DEAD
+    return _LIVE if length <= least_limit(m, node, ABOVE_SOME) else _UNKNOWN
 
 
 @kernel

@@ -252,12 +252,11 @@ class ObjectWriter:
             among = [spelling.other_than(named)] if named else []
             if class_ is not None:
                 among.append(of_class(class_))
-            key = self._writer.scalar(
-                spelling.string(
-                    ir.Intersection((ANY_TEXT, *facts)) if facts else ANY_TEXT,
-                    ir.Intersection(tuple(among)) if among else None,
-                ),
-            )
+            text = ir.Intersection((ANY_TEXT, *facts)) if facts else ANY_TEXT
+            if among:
+                key = self._writer.add("key", spelling.string(text, ir.Intersection(tuple(among))))
+            else:
+                key = self._writer.scalar(spelling.string(text))
             self._keys[region, named, class_] = key
         return key
 

@@ -226,15 +226,15 @@ def _common(ranges: Ranges, others: Ranges) -> Iterator[tuple[int, int]]:
 
 @lru_cache(maxsize=1024)
 def _canonical_characters(ranges: tuple[tuple[int, int], ...]) -> ir.Expression:
-    escapes = tuple(
-        text.encode()
-        for point, text in _SPELLINGS.items()
-        if any(low <= point <= high for low, high in ranges)
-    )
+    lasts: dict[str, str] = {}  # by all before it: a state within strings has few ways to go on
+    for point, text in _SPELLINGS.items():
+        if any(low <= point <= high for low, high in ranges):
+            lasts[text[:-1]] = lasts.get(text[:-1], "") + text[-1]
+    escapes = [
+        ir.sequence(ir.Literal(first.encode()), ir.one_of(last)) for first, last in lasts.items()
+    ]
     plain = ir.chars(_common(ranges, _PLAIN))
-    if not escapes:
-        return plain
-    return ir.choice(plain, ir.Literals(escapes)) if plain != ir.NOTHING else ir.Literals(escapes)
+    return ir.choice(*escapes) if plain == ir.NOTHING else ir.choice(plain, *escapes)
 
 
 @lru_cache(maxsize=4096)

@@ -97,12 +97,17 @@ def _parts(
     return parts
 
 
+KINDS = {"masked": masked, "holed": holed}
+
+
 def drive(
-    seed: str, document: Document, vocabulary: Vocabulary, figures: Figures, slots: int
-) -> None:
+    seed: str, kind: str | None, document: Document, vocabulary: Vocabulary, figures: Figures,
+    slots: int,
+) -> None:  # fmt: skip
     """Fill up to so many slots of one canvas; the same slots and tokens whatever fits."""
     rng = random.Random(seed)
-    parts = rng.choice((masked, holed))(rng, document, vocabulary)
+    drawn = rng.choice(sorted(KINDS, reverse=True))
+    parts = KINDS[kind or drawn](rng, document, vocabulary)
     try:
         canvas = figures.timed("construct", Canvas, document.automaton, vocabulary, parts)
     except BudgetExceeded as error:
@@ -121,7 +126,10 @@ def drive(
             if verdict == "accept":
                 fitting.append(token)
         if step % MASKED == 0:
+            unknown = canvas.statistics.unknown
             figures.timed("mask", canvas.mask, slot, out)
+            is_whole = canvas.statistics.unknown == unknown
+            figures.verdicts["whole mask" if is_whole else "part of a mask"] += 1
         token = rng.choice(fitting)
         figures.timed("commit", canvas.commit, slot, token)
     assert document.automaton.accepts(canvas.text())
@@ -165,6 +173,7 @@ def main() -> None:
     parser.add_argument("--slots", type=int, default=64, help="filled in each")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", choices=sorted(DOCUMENTS))
+    parser.add_argument("--kind", choices=sorted(KINDS), help="of canvas; both by default")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     tokens, _ = texts.vocabulary(arguments.vocabulary)
@@ -178,7 +187,7 @@ def main() -> None:
             found = documents(vocabulary, arguments.documents, arguments.seed)
             for number, document in enumerate(found):
                 seed = f"{arguments.seed} {number}"
-                drive(seed, document, vocabulary, figures, arguments.slots)
+                drive(seed, arguments.kind, document, vocabulary, figures, arguments.slots)
             results[name] = figures.summary()
             print(name, json.dumps(results[name], indent=1), flush=True)
     if arguments.json:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,8 +17,9 @@ from lipogram.decoding.canvas.compiled.ways import spellings
 from lipogram.decoding.canvas.fronts import WORK_PER_S
 from lipogram.decoding.canvas.holes import Gap, Slot, Text
 from lipogram.decoding.canvas.lattice import EMPTY, Lattice
-from lipogram.decoding.sampling import pack
-from lipogram.grammars import State
+from lipogram.decoding.reaches import Reaches
+from lipogram.decoding.sampling import pack, unpack
+from lipogram.grammars import BudgetExceeded, State
 from lipogram.grammars.arrays import view
 from lipogram.grammars.engine.memory import COUNTERS, copy_in, new_memory
 from lipogram.grammars.lattice import ahead, row
@@ -154,9 +156,19 @@ class Board:
                 return UNDECIDED
         return verdict
 
+    @contextmanager
+    def _deciding(self, reaches: Reaches) -> Iterator[None]:
+        """While this holds, a row may be another than the witness's, but not after it."""
+        try:
+            with self._steps.working, reaches.lock:
+                yield
+        except BudgetExceeded:
+            stretches.restore_row(self._k, self._w, self._spellings, self._end)
+            raise
+
     def decide(self, position: int, token: int, limit_s: float) -> int:
         """Whether a token fits a free slot; UNDECIDED where so much work does not tell."""
-        with self._steps.working, self._steps.some_reaches.lock:
+        with self._deciding(self._steps.some_reaches):
             return verdicts.decide(
                 self._m, self._k, self._r, self._w, self._c, self._v, self._spellings, position,
                 token, self._end, int(limit_s * WORK_PER_S),
@@ -165,7 +177,7 @@ class Board:
     def decide_one_of(self, position: int, tokens: NDArray[np.bool_]) -> int:
         """Whether one of some tokens fits a free slot; UNDECIDED where it is hard to tell."""
         reaches = self._steps.masker.vocabulary.reaches
-        with self._steps.working, reaches.lock:
+        with self._deciding(reaches):
             return deciding.decide_one_of(
                 self._m, self._k, self._r, self._w, self._v, reaches.memory, self._spellings,
                 pack(tokens), position, self._end,
@@ -214,9 +226,13 @@ class Board:
         steps, vocabulary = self._steps, self._steps.masker.vocabulary
         found = np.ones(len(vocabulary), np.bool_)
         if not steps.masker.has_lexemes:
-            with steps.working, vocabulary.reaches.lock:
+            with steps.working:
                 state = ahead.front(self._m, self._k, position)
-                if state > 0:
+            if state > 0 and position + 1 < self._end and self._is_gap(position + 1):
+                mask = steps.masker.mask(state) & self._spellings.usable
+                found = unpack(mask, len(vocabulary))
+            elif state > 0:
+                with steps.working, vocabulary.reaches.lock:
                     masks.keep_possible(
                         self._m, self._k, vocabulary.reaches.memory, self._spellings, state,
                         position, self._after, found,
@@ -225,13 +241,16 @@ class Board:
             found[token] = True  # of which there may be several spellings
         return found
 
+    def _is_gap(self, position: int) -> bool:
+        return list(self._elements(position)) == [row.GAP]
+
     def move_fitting(
         self, position: int, state: State, way: Way, left: NDArray[np.bool_],
         fitting: NDArray[np.bool_],
     ) -> None:  # fmt: skip
         """Move tokens that fit a slot, since what is behind it on the way can come after them."""
         reaches = self._steps.masker.vocabulary.reaches
-        with self._steps.working, reaches.lock:
+        with self._deciding(reaches):
             masks.move_fitting(
                 self._m, self._k, self._w, reaches.memory, self._spellings, state, position,
                 np.array(way.tokens, np.int64).ravel(), self._after, left, fitting, self._end,

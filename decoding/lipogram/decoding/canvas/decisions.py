@@ -44,6 +44,8 @@ class Decisions:
         self._rejected: set[Wanted] = set()
         self._exact: Lattice | None = None
         self._proof: State | None = None  # from where what was rejected last does not go on
+        self._walked: State | None = None
+        self._after = np.zeros(0, np.int32)  # the states after tokens there
 
     def can_begin(self) -> bool:
         """Whether anything fills the lattice; then there is a witness. Raises BudgetExceeded."""
@@ -183,8 +185,10 @@ class Decisions:
         if is_fitting:
             self._move_alike(slot, token, left, fitting)
         elif self._proof is not None:
-            after = self.steps.outcomes(self._proof)[0]
-            left &= after != after[token]
+            if self._proof != self._walked:
+                self._walked = self._proof
+                self._after = self.steps.outcomes(self._proof)[0].copy()
+            left &= self._after != self._after[token]
         return True
 
     def _move_alike(

@@ -54,7 +54,7 @@ from lipogram.grammars.engine.memory import COUNTERS, Memory, get, put, reserve
 from lipogram.grammars.lattice.ahead import NOWHERE, front
 from lipogram.grammars.lattice.row import CLOCK
 
-_FEW: Final = 3
+FEW: Final = 3
 _MAX_ENTRIES: Final = 8_000  # of one question
 _WITNESS, _ANYTHING = range(2)  # what a chart begins with and goes to
 _PREFIX: Final = 5  # of PREFIXES: what leads to a slot, as long as nothing changes
@@ -71,7 +71,7 @@ def decide_in_run(
     """
     own = run_begin(k, position)
     is_one_text = token == EMPTY or s.of[token] + 1 == s.of[token + 1]
-    if run_end(k, own) <= own + _FEW or not is_one_text:
+    if run_end(k, own) <= own + FEW or not is_one_text:
         return UNDECIDED
     if _is_possible(m, c, k, r, s, own, position, token, 0, end):
         return ACCEPTED

@@ -94,7 +94,7 @@ def close(m: Memory, c: Memory, s: Spellings, column: int) -> bool:
 @kernel
 def close_entry(m: Memory, c: Memory, s: Spellings, entry: int) -> None:
     """Add what follows from an entry in its own column."""
-    burn(m, 6)
+    burn(m, 40)
     node, column = entry_field(c, entry, E_NODE), entry_field(c, entry, E_COLUMN)
     derive(m, node)
     if is_nullable(m, node):

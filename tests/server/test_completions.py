@@ -193,3 +193,30 @@ def test_structured_outputs(post: Post) -> None:
         "text"
     ]
     assert isinstance(json.loads(text), dict)
+
+
+def test_response_format_is_as_in_chat(post: Post) -> None:
+    schema = {
+        "type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"],
+        "additionalProperties": False,
+    }  # fmt: skip
+    named = {"name": "n", "schema": schema, "strict": True}
+    asked = {"type": "json_schema", "json_schema": named}
+    text = complete(post, response_format=asked, max_tokens=60)["choices"][0]["text"]
+    assert isinstance(json.loads(text)["n"], int)
+    grammar = {"type": "grammar", "grammar": {"syntax": "gbnf", "definition": 'root ::= [ab]+ "."'}}
+    text = complete(post, response_format=grammar, max_tokens=40)["choices"][0]["text"]
+    assert re.fullmatch(r"[ab]+\.", text)
+    outputs = {"regex": "[cd]{3}"}
+    plain = complete(post, response_format={"type": "text"}, structured_outputs=outputs)
+    assert re.fullmatch("[cd]{3}", plain["choices"][0]["text"])
+    twice = post(
+        "/v1/completions", model="restless", prompt="x", response_format=asked,
+        structured_outputs=outputs,
+    )  # fmt: skip
+    assert twice.status_code == 400
+    assert twice.json()["error"]["param"] == "structured_outputs"
+    bad = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "nothing"}}}
+    refused = post("/v1/completions", model="restless", prompt="x", response_format=bad)
+    assert refused.status_code == 400
+    assert refused.json()["error"]["param"].startswith("response_format.json_schema.schema")

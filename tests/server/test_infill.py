@@ -61,9 +61,12 @@ def pieced(segments: list[str], fillings: list[str]) -> str:
 
 
 @pytest.mark.parametrize("model", ["masks", "restless"])
-@pytest.mark.parametrize("is_ruled", [False, True])
-def test_holes_are_filled(post: Post, model: str, is_ruled: bool) -> None:
-    rule = {"structured_outputs": {"json": PAIR}} if is_ruled else {}
+@pytest.mark.parametrize("member", [None, "structured_outputs", "response_format"])
+def test_holes_are_filled(post: Post, model: str, member: str | None) -> None:
+    named = {"type": "json_schema", "json_schema": {"name": "pair", "schema": PAIR}}
+    rules = {"structured_outputs": {"json": PAIR}, "response_format": named}
+    is_ruled = member is not None
+    rule = {member: rules[member]} if member is not None else {}
     wanted = {"segments": SEGMENTS, "max_tokens": [4, 6]}
     reply = whole(post(model=model, infill=wanted, **rule))
     (choice,) = reply["choices"]

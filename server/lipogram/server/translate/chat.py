@@ -71,18 +71,12 @@ def _check(request: wire.ChatRequest) -> None:
         raise InvalidRequest("'top_logprobs' needs 'logprobs': true.", param="top_logprobs")
     if request.stream_options is not None and not request.stream:
         raise InvalidRequest("'stream_options' goes with 'stream'.", param="stream_options")
-    format_ = request.response_format
-    if request.structured_outputs is not None:
-        if format_ is not None and not isinstance(format_, wire.TextFormat):
-            raise InvalidRequest(
-                "expected 'response_format' or 'structured_outputs', found both",
-                param="structured_outputs",
-            )
-        if request.tools:
-            raise InvalidRequest(
-                "'structured_outputs' with 'tools' is not supported; use 'response_format'",
-                param="structured_outputs",
-            )
+    constraint.refuse_two(request.response_format, request.structured_outputs)
+    if request.structured_outputs is not None and request.tools:
+        raise InvalidRequest(
+            "'structured_outputs' with 'tools' is not supported; use 'response_format'",
+            param="structured_outputs",
+        )
 
 
 def _rule(request: wire.ChatRequest) -> Constraint:

@@ -7,6 +7,7 @@ from typing import cast
 
 from lipogram.decoding.fill_in_middle import Prompt
 from lipogram.decoding.job import Job
+from lipogram.server.constraints import Constraint
 from lipogram.server.errors import InvalidRequest
 from lipogram.server.registry import Served
 from lipogram.server.translate import constraint, denoising
@@ -70,8 +71,7 @@ def plan(request: CompletionRequest, served: Served) -> Plan:
     job = with_cursor(job, request, served, request.suffix)
     if request.echo:
         job = replace(job, boundary="none")
-    outputs = request.structured_outputs
-    rule = constraint.structured(outputs) if outputs is not None else None
+    rule = _rule(request)
     job = with_law(job, request, rule is not None)
     documents = [Document(entry, request.suffix) for entry in entries if isinstance(entry, str)]
     if len(documents) < len(entries):
@@ -79,6 +79,14 @@ def plan(request: CompletionRequest, served: Served) -> Plan:
     places = places_of(documents, request, rule)
     falls_back = bool(request.constraint_fallback)
     return Plan(served, tuple(prompts), n, job, rule, places, falls_back)
+
+
+def _rule(request: CompletionRequest) -> Constraint | None:
+    constraint.refuse_two(request.response_format, request.structured_outputs)
+    if request.structured_outputs is not None:
+        return constraint.structured(request.structured_outputs)
+    answer = constraint.response_format(request.response_format)
+    return Constraint(answer) if answer is not None else None
 
 
 def _entries(request: CompletionRequest) -> list[str | list[int]]:

@@ -89,6 +89,16 @@ def options(given: JsonOptions | LarkOptions, syntax: Syntax, param: str) -> Opt
     return chosen
 
 
+def refuse_two(wanted: chat.ResponseFormat | None, outputs: StructuredOutputs | None) -> None:
+    """Refuse a request that states its rule twice."""
+    if outputs is None or wanted is None or isinstance(wanted, chat.TextFormat):
+        return
+    raise InvalidRequest(
+        "expected 'response_format' or 'structured_outputs', found both",
+        param="structured_outputs",
+    )
+
+
 def response_format(wanted: chat.ResponseFormat | None) -> Source | None:
     """OpenAI's `response_format`; None for any text."""
     match wanted:

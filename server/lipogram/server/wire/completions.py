@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from lipogram.server.wire.chat import ResponseFormat
 from lipogram.server.wire.common import (
     MAX_COUNT,
     Canvas,
@@ -48,6 +49,7 @@ class CompletionRequest(CursorOptions, Sampling):
     echo: bool | None = None
     infill: InfillOptions | None = None
     denoising: DenoisingOptions | None = None
+    response_format: ResponseFormat | None = None
     best_of: Annotated[int, Field(ge=1, le=128)] | None = None
 
 

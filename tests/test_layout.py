@@ -1,10 +1,13 @@
 """The rules that keep three source roots one package."""
 
+import re
 import tomllib
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+
+from lipogram.grammars.engine.memory import MAX_ARRAYS
 
 ROOT = Path(__file__).parents[1]
 LAYERS = ("server", "decoding", "grammars")
@@ -34,3 +37,28 @@ def test_the_base_requirements_admit_what_vllm_pins() -> None:
 def test_the_version_is_in_the_changelog() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert f"[{version}]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_no_two_arrays_of_an_engine_share_a_number() -> None:
+    sources = [path for layer in LAYERS for path in (ROOT / layer).rglob("*.py")]
+    arrays: dict[int, str] = {}
+    owners = 0
+    for path in sources:
+        text = path.read_text()
+        if path.parts[-2:] == ("engine", "layout.py"):
+            block = text[: text.index("# Columns of NODES.")]
+        elif "# Scratch arrays of the engine's memory" in text:
+            block = text[text.index("# Scratch arrays of the engine's memory") :]
+        else:
+            continue
+        owners += 1
+        last = -1
+        for name, digits in re.findall(r"^(\w+): Final = ([\d_]+)", block, re.MULTILINE):
+            number = int(digits)
+            if path.name != "layout.py" and not last < number < MAX_ARRAYS:
+                break  # what follows are other constants
+            assert number not in arrays, (name, arrays[number])
+            arrays[number] = f"{path.name}: {name}"
+            last = number
+    assert owners == 3
+    assert len(arrays) > 50

@@ -15,6 +15,8 @@ from laws.generator import cases
 from laws.oracle import Oracle, random_grammar
 from laws.running import assert_law
 from lipogram.decoding import Canvas, Hole, HolesTooSmall, Unfillable, Vocabulary
+from lipogram.decoding.canvas.chart.bridging import decide_far
+from lipogram.decoding.canvas.compiled.stretches import ACCEPTED
 from lipogram.grammars import Automaton, compile
 
 LIMIT = 6
@@ -249,3 +251,52 @@ def test_long_runs_equal_enumeration_on_random_grammars(block: int) -> None:
                 canvases += 1
                 check_canvas(Canvas(automaton, restricted(ids), parts), ids, found)
     assert canvases
+
+
+def check_far(canvas: Canvas, ids: list[int], found: set[Filling]) -> int:
+    """Whatever charts of all runs near by find is a filling; how much they find."""
+    board = canvas._decisions.board
+    count = 0
+    for slot, token in itertools.product(range(len(canvas)), ids):
+        if canvas.witness()[slot] in (token, -1):
+            continue
+        with canvas._decisions.steps.working:
+            verdict = decide_far(
+                board._m, board._c, board._k, board._r, board._spellings, board._some, slot + 1,
+                token, board._end,
+            )  # fmt: skip
+        if verdict == ACCEPTED:
+            way = dict(board.way().tokens)
+            filling = [way.get(place + 1, own) for place, own in enumerate(canvas.witness())]
+            if -1 in filling:
+                filling[filling.index(-1) :] = [-1] * (len(filling) - filling.index(-1))
+            assert filling[slot] == token
+            assert tuple(filling) in found
+            count += 1
+    return count
+
+
+@pytest.mark.parametrize("block", cases(4))
+def test_tokens_of_several_bytes_in_long_runs(block: int) -> None:
+    """The same with tokens across whatever the grammar has in a run, judged by all texts."""
+    count = 0
+    for seed in range(40 * block, 40 * block + 40):
+        rng = random.Random(f"several {seed}")
+        grammar = random_grammar(seed)
+        if not Oracle(grammar, LIMIT).members:
+            continue
+        automaton = compile(grammar)
+        texts = [bytes(t) for n in range(11) for t in itertools.product(b"ab", repeat=n)]
+        accepted = frozenset(filter(automaton.accepts, texts))
+        long = sorted(text for text in accepted if 5 <= len(text) <= 9)
+        ids = [1, 2, 3, 4]
+        for text in rng.sample(long, min(2, len(long))):
+            parts: list[Part] = [text[:1], Hole(exact_tokens=4), text[len(text) - 1 :]]
+            if rng.random() < 0.3:
+                parts[1] = Hole(max_tokens=4)
+            found = members(parts, TOKENS, ids, accepted)
+            if found:
+                canvas = Canvas(automaton, restricted(ids), parts)
+                count += check_far(canvas, ids, found)
+                check_canvas(canvas, ids, found)
+    assert count

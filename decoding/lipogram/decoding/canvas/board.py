@@ -50,6 +50,7 @@ class Board:
         self._lattice = lattice
         self._spellings = spellings(steps.masker.vocabulary, steps.masker.has_specials)
         self._m, self._v = steps.masker.automaton.memory, steps.some_reaches.memory
+        self._some = self._spellings._replace(trie=self._v)
         self.gap_texts: dict[int, bytes] = {}  # the witness's, by position
         self._end = lattice.end
         self._after = np.zeros(len(steps.masker.vocabulary), np.int32)
@@ -170,7 +171,7 @@ class Board:
         """Whether a token fits a free slot; UNDECIDED where so much work does not tell."""
         with self._deciding(self._steps.some_reaches):
             return verdicts.decide(
-                self._m, self._k, self._r, self._w, self._c, self._v, self._spellings, position,
+                self._m, self._k, self._r, self._w, self._c, self._spellings, self._some, position,
                 token, self._end, int(limit_s * WORK_PER_S),
             )  # fmt: skip
 

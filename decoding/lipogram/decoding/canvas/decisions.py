@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipogram.decoding.canvas.board import Board, Way
+from lipogram.decoding.canvas.chart.verdicts import SHARE
 from lipogram.decoding.canvas.compiled.stretches import ACCEPTED, REJECTED, UNDECIDED
 from lipogram.decoding.canvas.fronts import Fronts
 from lipogram.decoding.canvas.holes import Cell, Slot
@@ -106,12 +107,15 @@ class Decisions:
             return True
         if wanted in self._rejected:
             return False
+        left_s = self.steps.working.left_s
+        work_s = min(left_s, limit_s)
         verdict = self.board.decide(self.lattice.position_of[slot], token, limit_s)
         way = self.board.way() if verdict == ACCEPTED else None
         if verdict == REJECTED:
             self._proof = self.board.proof()
         elif way is None:
-            if self.board.has_row and min(self.steps.working.left_s, limit_s) < _LEAST_S:
+            is_long = left_s - self.steps.working.left_s > work_s / SHARE
+            if self.board.has_row and (is_long or work_s < _LEAST_S):
                 raise BudgetExceeded("deciding what fits a canvas takes too long")
             way = self._exactly(wanted)
         if way is None:

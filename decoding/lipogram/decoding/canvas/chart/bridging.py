@@ -29,12 +29,17 @@ from lipogram.decoding.canvas.chart.columns import (
 )
 from lipogram.decoding.canvas.chart.filling import NOTHING, TOO_MUCH, leave_room, over_cell
 from lipogram.decoding.canvas.chart.layout import (
+    BYTES,
     ENTRIES,
     FOUND,
     FOUND_STEP,
     IS_BUSY,
+    K_END,
     K_FIRST,
+    MODE,
     PREFIXES,
+    ROUND,
+    TOKENS,
     kernel,
 )
 from lipogram.decoding.canvas.chart.opening import opened
@@ -55,8 +60,11 @@ from lipogram.grammars.lattice.ahead import NOWHERE, front
 from lipogram.grammars.lattice.row import CLOCK
 
 FEW: Final = 3
-_MAX_ENTRIES: Final = 8_000  # of one question
-_WITNESS, _ANYTHING = range(2)  # what a chart begins with and goes to
+_RUNS: Final = 4  # before a slot and behind it
+_FEW_ENTRIES: Final = 8_000  # of one question
+_SOME_ENTRIES: Final = 40_000
+_MANY_ENTRIES: Final = 50_000
+_WITNESS, _ANYTHING, _TOKENS = range(3)  # what a chart begins with and goes to
 _PREFIX: Final = 5  # of PREFIXES: what leads to a slot, as long as nothing changes
 _POSITION, _FIRST, _OWN_CLOCK, _OTHER_CLOCK, _COLUMN = range(_PREFIX)
 
@@ -70,10 +78,9 @@ def decide_in_run(
     UNDECIDED where that does not tell, and where the run is short.
     """
     own = run_begin(k, position)
-    is_one_text = token == EMPTY or s.of[token] + 1 == s.of[token + 1]
-    if run_end(k, own) <= own + FEW or not is_one_text:
+    if run_end(k, own) <= own + FEW or not _is_one_text(s, token):
         return UNDECIDED
-    if _is_possible(m, c, k, r, s, own, position, token, 0, end):
+    if _is_possible(m, c, k, r, s, own, position, token, 0, BYTES, _FEW_ENTRIES, end):
         return ACCEPTED
     if _is_impossible(m, c, k, s, own, position, token, end):
         return REJECTED
@@ -81,15 +88,34 @@ def decide_in_run(
 
 
 @kernel
-def decide_in_runs(
+def decide_near(
     m: Memory, c: Memory, k: Memory, r: Memory, s: Spellings, position: int, token: int, end: int
 ) -> int:
-    """ACCEPTED where a token, or EMPTY, fits a slot by what is in some runs before and behind."""
-    if token != EMPTY and s.of[token] + 1 != s.of[token + 1]:
+    """ACCEPTED where a token, or EMPTY, fits a slot by what is in its run and the one before."""
+    if not _is_one_text(s, token):
         return UNDECIDED
-    for before, behind in ((1, 0), (4, 1)):
+    first = runs_back(k, position, 1)
+    is_found = _is_possible(m, c, k, r, s, first, position, token, 0, BYTES, _FEW_ENTRIES, end)
+    return ACCEPTED if is_found else UNDECIDED
+
+
+@kernel
+def decide_far(
+    m: Memory, c: Memory, k: Memory, r: Memory, s: Spellings, t: Spellings, position: int,
+    token: int, end: int,
+) -> int:  # fmt: skip
+    """ACCEPTED where a token, or EMPTY, fits a slot by what is in some runs before and behind.
+
+    First by single bytes, then by the tokens to be tried first, too: `t` has a trie of those.
+    """
+    if not _is_one_text(s, token):
+        return UNDECIDED
+    first = runs_back(k, position, _RUNS)
+    if _is_possible(m, c, k, r, s, first, position, token, _RUNS, BYTES, _MANY_ENTRIES, end):
+        return ACCEPTED
+    for before, behind in ((1, 0), (_RUNS, _RUNS)):
         first = runs_back(k, position, before)
-        if _is_possible(m, c, k, r, s, first, position, token, behind, end):
+        if _is_possible(m, c, k, r, t, first, position, token, behind, TOKENS, _SOME_ENTRIES, end):
             return ACCEPTED
         if first == 0:
             break
@@ -97,29 +123,35 @@ def decide_in_runs(
 
 
 @kernel
-def _start(m: Memory, c: Memory) -> None:
-    reserve(c, PREFIXES, 4 * 2 * _PREFIX)
+def _is_one_text(s: Spellings, token: int) -> bool:
+    return token == EMPTY or s.of[token] + 1 == s.of[token + 1]
+
+
+@kernel
+def _start(m: Memory, c: Memory, what: int, most: int) -> None:
+    reserve(c, PREFIXES, 4 * 3 * _PREFIX)
     if is_worn(c):
         wipe(c)
-        for mode in range(2):
+        for mode in range(3):
             put(c, PREFIXES, _PREFIX * mode + _OWN_CLOCK, -1)
-    allow_more(m, c, _MAX_ENTRIES)
-    c[IS_BUSY] = 1
+    allow_more(m, c, most)
+    c[IS_BUSY], c[MODE] = 1, what
 
 
 @kernel
 def _is_possible(
     m: Memory, c: Memory, k: Memory, r: Memory, s: Spellings, first: int, position: int, token: int,
-    runs: int, end: int,
+    runs: int, what: int, most: int, end: int,
 ) -> bool:  # fmt: skip
     """Whether a filling is found that has the token, and is the witness's but near the slot.
 
     It may differ from `first` on, in so many runs of free slots behind the slot's own, too.
     """
-    _start(m, c)
-    column = _to_slot(m, c, k, r, s, _WITNESS, first, position, token)
+    mode = _WITNESS if what == BYTES else _TOKENS
+    _start(m, c, what, most)
+    column = _to_slot(m, c, k, r, s, mode, first, position, token)
     if column >= 0:
-        column = _to_goal(m, c, k, r, s, _WITNESS, column, position, token, runs, end)
+        column = _to_goal(m, c, k, r, s, mode, column, position, token, runs, end)
     c[IS_BUSY] = 0
     k[COUNTERS + WAY] = 0
     count = trace(c, c[FOUND], c[FOUND_STEP]) if column >= 0 else -1
@@ -139,7 +171,7 @@ def _is_impossible(
     state = front(m, k, own)
     if state <= 0:
         return state == NOWHERE
-    _start(m, c)
+    _start(m, c, BYTES, _FEW_ENTRIES)
     column = _to_slot(m, c, k, k, s, _ANYTHING, own, position, token)
     if column >= 0:
         column = _to_goal(m, c, k, k, s, _ANYTHING, column, position, token, 0, end)
@@ -160,11 +192,13 @@ def _to_slot(
     if is_kept and get(c, PREFIXES, at + _OTHER_CLOCK) == g[CLOCK]:
         return get(c, PREFIXES, at + _COLUMN)
     column, place = add_column(c, -1), first
-    begin(m, c, front(m, k, first) if mode else slot_field(k, first, S_STATE), column)
+    is_any = mode == _ANYTHING
+    begin(m, c, front(m, k, first) if is_any else slot_field(k, first, S_STATE), column)
     while column >= 0 and place < position:
         if is_free(k, place) and run_end(k, place) > position:
             stop = slot_field(k, position, S_STOP) if token == EMPTY else position
-            make_room(c, column, -1 if mode else position - place, token != EMPTY, place, stop)
+            size = -1 if is_any else position - place
+            make_room(c, column, size, token != EMPTY, place, stop)
             column, place = leave_room(m, c, s, column), position
         else:
             column, place = over_cell(m, c, k, g, s, column, place)
@@ -204,7 +238,7 @@ def _to_goal(
             column, at = _over_run(m, c, k, g, s, mode, column, at)
             if column < 0 or c[FOUND] >= 0:
                 return column
-        elif mode:
+        elif mode == _ANYTHING:
             break
         else:
             column, at = over_cell(m, c, k, g, s, column, at)
@@ -254,12 +288,14 @@ def _over_run(
     """The column behind a run of free slots, and the cell there; FOUND is -1 but at a goal."""
     stop, may_stop = run_end(k, cell), slot_field(k, cell, S_MAY_STOP) != 0
     behind = slot_field(k, cell, S_STOP) if may_stop else stop
-    make_room(c, column, -1 if mode else stop - cell, not may_stop, cell, behind)
+    make_room(c, column, -1 if mode == _ANYTHING else stop - cell, not may_stop, cell, behind)
     c[FOUND] = -1
     while not is_over(m, c):
         entry = next_entry(c, column)
         if entry < 0:
             put_end(c, column)
+            if _is_found_in(m, c, g, column, behind):
+                return column, behind
             column = move_on(c, column)
             return NOTHING if is_empty(c, column) else column, behind
         if may_leave(c, entry) and _is_found(m, c, g, entry, behind):
@@ -268,3 +304,16 @@ def _over_run(
         close_entry(m, c, s, entry)
     empty_queue(c, column)
     return TOO_MUCH, behind
+
+
+@kernel
+def _is_found_in(m: Memory, c: Memory, g: Memory, column: int, cell: int) -> bool:
+    """Whether an entry of a closed room is completed from a cell on.
+
+    Rules that were called there may have been called from more places since an entry was asked for.
+    """
+    c[ROUND] += 1
+    for entry in range(column_field(c, column, K_FIRST), column_field(c, column, K_END)):
+        if may_leave(c, entry) and _is_found(m, c, g, entry, cell):
+            return True
+    return False

@@ -8,6 +8,7 @@ from lipogram.decoding.canvas.chart.columns import (
     debt_of_return,
     empty_queue,
     entry_field,
+    is_called_in,
     is_over,
     next_entry,
     put_end,
@@ -17,6 +18,7 @@ from lipogram.decoding.canvas.chart.firsts import begins_with
 from lipogram.decoding.canvas.chart.jumps import find_jumps
 from lipogram.decoding.canvas.chart.layout import (
     BYTE,
+    BYTES,
     CALLED,
     CONSUMED,
     E_COLUMN,
@@ -31,9 +33,11 @@ from lipogram.decoding.canvas.chart.layout import (
     ENDED,
     JUMP,
     JUMPS,
+    K_AT,
     K_BYTE,
     K_SIZE,
     MASK_BYTES,
+    MODE,
     O_BASE,
     O_CALLER,
     O_COLUMN,
@@ -49,6 +53,7 @@ from lipogram.decoding.canvas.chart.layout import (
     SAME,
     kernel,
 )
+from lipogram.decoding.canvas.chart.tokens import add_tokens, can_go_on
 from lipogram.decoding.canvas.compiled.ways import Spellings
 from lipogram.grammars.engine.bytesets import has_byte
 from lipogram.grammars.engine.derive import derive
@@ -103,6 +108,11 @@ def close_entry(m: Memory, c: Memory, s: Spellings, entry: int) -> None:
         _call(m, c, entry, get(m, CALLS, 2 * index), get(m, CALLS, 2 * index + 1))
     if column_field(c, column, K_SIZE) < 0:
         return
+    is_bytewise = column_field(c, column, K_BYTE) == 0 or c[MODE] == BYTES
+    if not is_bytewise:
+        add_tokens(m, c, s, entry)
+    if column_field(c, column, K_AT):
+        return
     frame, cost = entry_field(c, entry, E_FRAME), entry_field(c, entry, E_COST)
     flags, debt = entry_field(c, entry, E_FLAGS) & PUMPED, entry_field(c, entry, E_DEBT)
     more = cost + column_field(c, column, K_BYTE)
@@ -115,7 +125,7 @@ def close_entry(m: Memory, c: Memory, s: Spellings, entry: int) -> None:
         if rest == node:
             add_entry(c, node, frame, column, CONSUMED | PUMPED, more, debt, PUMP, entry, byte)
         add_entry(c, rest, frame, column, CONSUMED | flags, more, debt, BYTE, entry, byte)
-    if more > cost:
+    if more > cost and is_bytewise:
         for index in range(find_jumps(m, c, s.trie, s.usable, node)):
             rest, token = get(c, JUMPS, 2 * index), get(c, JUMPS, 2 * index + 1)
             add_entry(c, rest, frame, column, CONSUMED | flags, more, debt, JUMP, entry, token)
@@ -146,6 +156,10 @@ def _call(m: Memory, c: Memory, entry: int, rule: int, rest: int) -> None:
     debt, body = entry_field(c, entry, E_DEBT), body_of(m, rule)
     byte = column_field(c, column, K_BYTE) if column_field(c, column, K_SIZE) < 0 else -1
     if byte >= 0 and not begins_with(m, c, rule, byte):
+        if get(m, RULES, rule * RULE_WIDTH + R_FLAGS) & SKIPPABLE:
+            add_entry(c, rest, frame, column, flags, cost, debt, SAME, entry, 0)
+        return
+    if column_field(c, column, K_AT) and not can_go_on(m, c, rule, column):
         if get(m, RULES, rule * RULE_WIDTH + R_FLAGS) & SKIPPABLE:
             add_entry(c, rest, frame, column, flags, cost, debt, SAME, entry, 0)
         return
@@ -195,7 +209,7 @@ def _return(m: Memory, c: Memory, entry: int) -> None:
             add_entry(c, rest, outer, column, flags, cost, 0, SAME, entry, 0)
         return
     at = OWN_WIDTH * (frame - OWN)
-    is_here = get(c, OWN_FRAMES, at + O_COLUMN) == column
+    is_here = is_called_in(c, frame, column)
     if is_here:
         if not flags & CONSUMED:
             return  # what may be empty is skipped where it is called
@@ -224,7 +238,10 @@ def _return_to(c: Memory, entry: int, caller: int, is_here: bool) -> None:
             add_entry(c, rest, outer, column, flags, cost, debt, RETURNED, caller, entry)
         return
     own_cost, debt = entry_field(c, calling, E_COST), entry_field(c, calling, E_DEBT)
-    if cost == 1 and rest == entry_field(c, calling, E_NODE):
+    is_alike = rest == entry_field(c, calling, E_NODE) and column == entry_field(
+        c, calling, E_COLUMN
+    )
+    if cost == 1 and is_alike and not column_field(c, column, K_AT):
         byte, pumped = _only_byte(c, entry), CONSUMED | PUMPED
         if byte >= 0:
             add_entry(c, rest, outer, column, pumped, own_cost + 1, debt, PUMP, calling, byte)

@@ -37,12 +37,14 @@ from lipogram.decoding.canvas.chart.layout import (
     ENTRY_WIDTH,
     IS_BUSY,
     JUMP,
+    K_AT,
     K_BEFORE,
     K_BYTE,
     K_CELL,
     K_END,
     K_FIRST,
     K_IS_EXACT,
+    K_ROOM,
     K_SIZE,
     K_STOP,
     KERNEL,
@@ -57,6 +59,7 @@ from lipogram.decoding.canvas.chart.layout import (
     OWN_WIDTH,
     PUMPED,
     QUEUE,
+    WITHIN,
     WORN,
     kernel,
 )
@@ -99,6 +102,8 @@ def add_column(c: Memory, before: int) -> int:
     put(c, COLUMNS, at + K_IS_EXACT, 0)
     put(c, COLUMNS, at + K_BEFORE, before)
     put(c, COLUMNS, at + K_FIRST, c[COUNTERS + ENTRIES])
+    put(c, COLUMNS, at + K_ROOM, column)
+    put(c, COLUMNS, at + K_AT, 0)
     c[COUNTERS + COLUMNS] = column + 1
     c[COUNTERS + QUEUE] = 0
     return column
@@ -119,7 +124,7 @@ def make_room(c: Memory, column: int, size: int, is_exact: bool, cell: int, stop
 @kernel
 def wipe(c: Memory) -> None:
     """Forget all."""
-    for table in (ENTRY_AT, OWN_FRAME_AT, DEAD_ENDS):
+    for table in (ENTRY_AT, OWN_FRAME_AT, DEAD_ENDS, WITHIN):
         c[COUNTERS + table] = 0
         clear(c, table + 1)
     for array in (ENTRIES, OWN_FRAMES, OWN_CALLERS, ENDED, COLUMNS):
@@ -148,8 +153,11 @@ def is_over(m: Memory, c: Memory) -> bool:
 
 @kernel
 def is_called_in(c: Memory, frame: int, column: int) -> bool:
-    """Whether a frame is that of a rule called in a column."""
-    return frame >= OWN and get(c, OWN_FRAMES, OWN_WIDTH * (frame - OWN) + O_COLUMN) == column
+    """Whether a frame is that of a rule called in a column, or elsewhere in its room."""
+    if frame < OWN:
+        return False
+    own = get(c, OWN_FRAMES, OWN_WIDTH * (frame - OWN) + O_COLUMN)
+    return column_field(c, own, K_ROOM) == column_field(c, column, K_ROOM)
 
 
 @kernel
@@ -270,7 +278,7 @@ def empty_queue(c: Memory, column: int) -> None:
 def may_leave(c: Memory, entry: int) -> bool:
     """Whether an entry stands behind a byte, and its room is filled as it must be."""
     flags, column = entry_field(c, entry, E_FLAGS), entry_field(c, entry, E_COLUMN)
-    if not flags & KERNEL:
+    if not flags & KERNEL or column_field(c, column, K_AT):
         return False
     if column_field(c, column, K_IS_EXACT) == 0 or flags & PUMPED:
         return True

@@ -15,7 +15,14 @@ from lipogram.decoding.canvas.chart.columns import (
     read_byte,
     wipe,
 )
-from lipogram.decoding.canvas.chart.layout import ENTRIES, IS_BUSY, K_FIRST, kernel
+from lipogram.decoding.canvas.chart.layout import (
+    BYTES,
+    ENTRIES,
+    IS_BUSY,
+    K_FIRST,
+    MODE,
+    kernel,
+)
 from lipogram.decoding.canvas.chart.opening import opened
 from lipogram.decoding.canvas.chart.tracing import trace, write_way
 from lipogram.decoding.canvas.compiled.layout import (
@@ -45,7 +52,7 @@ def fill_by_chart(m: Memory, c: Memory, k: Memory, s: Spellings, end: int, most:
     """
     wipe(c)
     allow_more(m, c, most)
-    c[IS_BUSY] = 1
+    c[IS_BUSY], c[MODE] = 1, BYTES
     k[COUNTERS + WAY] = 0
     column, at = add_column(c, -1), 0
     begin(m, c, slot_field(k, 0, S_STATE), column)

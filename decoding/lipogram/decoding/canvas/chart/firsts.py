@@ -36,11 +36,17 @@ _MANY: Final = 500  # residuals
 @kernel
 def begins_with(m: Memory, c: Memory, rule: int, byte: int) -> bool:
     """Whether a rule can begin with a byte."""
+    word = first_word(m, c, rule, byte >> 6)
+    return bool((word >> np.uint64(byte & 63)) & np.uint64(1) != np.uint64(0))
+
+
+@kernel
+def first_word(m: Memory, c: Memory, rule: int, index: int) -> np.uint64:
+    """A word of the bit set of the bytes with which a rule can begin."""
     reserve(c, IS_FIRST_KNOWN, 4 * (rule + 1))
     if get(c, IS_FIRST_KNOWN, rule) == 0:
         _find(m, c, rule)
-    word = get_word(c, FIRST_BYTES, 4 * rule + (byte >> 6))
-    return bool((word >> np.uint64(byte & 63)) & np.uint64(1) != np.uint64(0))
+    return get_word(c, FIRST_BYTES, 4 * rule + index)
 
 
 @kernel

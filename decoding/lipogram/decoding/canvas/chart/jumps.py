@@ -25,7 +25,7 @@ def find_jumps(m: Memory, c: Memory, a: Memory, usable: NDArray[np.int32], node:
     `a` is the trie of all tokens. Behind them the array has what is still to be looked at.
     """
     if c[COUNTERS + ROOTS] == 0:
-        _index_roots(c, a)
+        index_roots(c, ROOTS, a)
     reserve(c, JUMPS, 32 * (_MAX_VISITED + 1))
     found, visited = 0, 0
     waiting, end = 2 * _MAX_VISITED, _push(m, c, a, node, 0, 2 * _MAX_VISITED)
@@ -80,10 +80,11 @@ def _sibling(a: Memory, child: int, byte: int) -> int:
 
 
 @kernel
-def _index_roots(c: Memory, a: Memory) -> None:
-    reserve(c, ROOTS, 4 * 256)
+def index_roots(c: Memory, array: int, a: Memory) -> None:
+    """Note where a trie has first bytes."""
+    reserve(c, array, 4 * 256)
     node = 0
     while node < a[NODES]:
-        put(c, ROOTS, get(a, BYTE, node), node + 1)
+        put(c, array, get(a, BYTE, node), node + 1)
         node = get(a, SKIP, node)
-    c[COUNTERS + ROOTS] = 1
+    c[COUNTERS + array] = 1

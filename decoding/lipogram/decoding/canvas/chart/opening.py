@@ -15,6 +15,7 @@ from lipogram.decoding.canvas.chart.layout import (
     OWN_CALLERS,
     OWN_FRAMES,
     OWN_WIDTH,
+    ROUND,
     kernel,
 )
 from lipogram.grammars.engine.memory import Memory, burn, get, put, reserve
@@ -101,9 +102,9 @@ def _push(
     """Append a step, unless it has been found to lead nowhere or is there; how many there are."""
     if frame >= OWN:
         row = row_at(c, DEAD_ENDS, node, frame, place)
-        if get(c, DEAD_ENDS, row + VALUE):
+        if get(c, DEAD_ENDS, row + VALUE) > c[ROUND]:
             return count
-        put(c, DEAD_ENDS, row + VALUE, 1)
+        put(c, DEAD_ENDS, row + VALUE, c[ROUND] + 1)
     at = STEP_WIDTH * count
     reserve(c, OPEN_STEPS, 4 * (at + STEP_WIDTH))
     put(c, OPEN_STEPS, at + T_NODE, node)

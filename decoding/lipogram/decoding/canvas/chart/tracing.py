@@ -18,6 +18,7 @@ from lipogram.decoding.canvas.chart.layout import (
     K_BEFORE,
     K_CELL,
     K_IS_EXACT,
+    K_ROOM,
     K_SIZE,
     K_STOP,
     OPEN_STEPS,
@@ -72,7 +73,8 @@ def trace(c: Memory, entry: int, step: int) -> int:
         if BYTE <= how <= JUMP:
             column = entry_field(c, source, E_COLUMN)
             if column_field(c, column, K_SIZE) >= 0:
-                count = _note(c, count, column, entry_field(c, entry, E_WITH), how)
+                room = column_field(c, column, K_ROOM)
+                count = _note(c, count, room, entry_field(c, entry, E_WITH), how)
         if how == RETURNED:
             reserve(c, WAITING, 4 * (waiting + 1))
             put(c, WAITING, waiting, get(c, OWN_CALLERS, 3 * source))

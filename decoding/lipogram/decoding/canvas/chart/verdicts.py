@@ -4,42 +4,58 @@ from __future__ import annotations
 
 from typing import Final
 
-from lipogram.decoding.canvas.chart.bridging import FEW, decide_in_run, decide_in_runs
+from lipogram.decoding.canvas.chart.bridging import (
+    FEW,
+    decide_far,
+    decide_in_run,
+    decide_near,
+)
 from lipogram.decoding.canvas.chart.layout import kernel
 from lipogram.decoding.canvas.compiled.deciding import (
     decide_around,
-    decide_by_search,
     decide_by_witness,
+    decide_from_start,
 )
 from lipogram.decoding.canvas.compiled.layout import HAS_ROW
-from lipogram.decoding.canvas.compiled.search import run_begin
+from lipogram.decoding.canvas.compiled.search import find, run_begin
 from lipogram.decoding.canvas.compiled.stretches import UNDECIDED
 from lipogram.decoding.canvas.compiled.ways import Spellings, run_end
-from lipogram.grammars.engine.memory import Memory
+from lipogram.grammars.engine.memory import FUEL, Memory
 
+SHARE: Final = 8  # a part of the work that may be done, for all fillings at once in a long run
 _MUCH: Final = 10_000_000  # units of work that make charts worth while
 
 
 @kernel
 def decide(
-    m: Memory, k: Memory, r: Memory, w: Memory, c: Memory, v: Memory, s: Spellings, position: int,
-    token: int, end: int, work: int,
+    m: Memory, k: Memory, r: Memory, w: Memory, c: Memory, s: Spellings, t: Spellings,
+    position: int, token: int, end: int, work: int,
 ) -> int:  # fmt: skip
     """Whether a token, or EMPTY, fits the free slot at a position; what has it goes to WAY.
 
     Not much more than so much work is done. `r` and `w` have rows of the witness, `c` is a chart's;
-    `v` is a trie of some tokens.
+    `s` has a trie of all tokens, `t` of some.
     """
     verdict = decide_by_witness(m, k, r, s, position, token)
     own = run_begin(k, position)
     is_long = k[HAS_ROW] != 0 and run_end(k, own) > own + FEW
+    is_much = work >= _MUCH
     if k[HAS_ROW]:
-        if verdict == UNDECIDED and (is_long or work >= _MUCH):
+        if verdict == UNDECIDED and (is_long or is_much):
             verdict = decide_in_run(m, c, k, r, s, position, token, end)
+        if verdict == UNDECIDED and is_much:
+            verdict = decide_near(m, c, k, r, s, position, token, end)
         if verdict == UNDECIDED:
-            verdict = decide_around(m, k, r, w, v, s.trie, s, position, token, end)
-        if verdict == UNDECIDED and work >= _MUCH:
-            verdict = decide_in_runs(m, c, k, r, s, position, token, end)
-    if verdict == UNDECIDED and (work >= _MUCH or not is_long):
-        verdict = decide_by_search(m, k, r, w, v, s.trie, s, position, token, end, work)
+            verdict = decide_around(m, k, r, w, t.trie, s.trie, s, position, token, end)
+    if verdict == UNDECIDED and (is_much or not is_long):
+        verdict = find(m, k, r, t.trie, s, position, token, end)
+    if k[HAS_ROW]:
+        if verdict == UNDECIDED and is_much:
+            verdict = decide_far(m, c, k, r, s, t, position, token, end)
+        if verdict == UNDECIDED and (is_much or not is_long):
+            work = min(work, m[FUEL])
+            work = work // SHARE if is_long else work * 3 // 4
+            verdict = decide_from_start(
+                m, k, r, w, t.trie, s.trie, s, s.usable, position, token, end, work
+            )
     return verdict

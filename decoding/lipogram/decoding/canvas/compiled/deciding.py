@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from lipogram.decoding.canvas.compiled.layout import (
     EMPTY,
-    HAS_ROW,
     IS_MUNCHED,
     PROOF,
     S_CHOICE,
@@ -21,7 +20,7 @@ from lipogram.decoding.canvas.compiled.layout import (
     kernel,
     slot_field,
 )
-from lipogram.decoding.canvas.compiled.search import find, goes_by_witness, run_begin, runs_back
+from lipogram.decoding.canvas.compiled.search import goes_by_witness, run_begin, runs_back
 from lipogram.decoding.canvas.compiled.stretches import (
     ACCEPTED,
     FROM_ANY_TEXT,
@@ -86,16 +85,15 @@ def decide_around(
 
 
 @kernel
-def decide_by_search(
-    m: Memory, k: Memory, r: Memory, w: Memory, v: Memory, a: Memory, s: Spellings, position: int,
-    token: int, end: int, work: int,
+def decide_from_start(
+    m: Memory, k: Memory, r: Memory, w: Memory, v: Memory, a: Memory, s: Spellings,
+    wanted: NDArray[np.int32], position: int, token: int, end: int, work: int,
 ) -> int:  # fmt: skip
-    """Whether a token, or EMPTY, fits a free slot; with not much more than so much work."""
-    verdict = find(m, k, r, v, s, position, token, end)
-    if verdict == UNDECIDED and k[HAS_ROW]:
-        work = min(work, m[FUEL] * 3 // 4)
-        verdict = _from_start(m, k, r, w, v, a, s, s.usable, position, token, end, work)
-    return verdict
+    """Whether a token fits a free slot by all fillings from the start on, with so much work."""
+    state = slot_field(k, 0, S_STATE)
+    return follow_on(
+        m, k, r, w, v, a, s, wanted, FROM_START, 0, state, position, token, end, end, work
+    )
 
 
 @kernel
@@ -114,7 +112,7 @@ def decide_one_of(
     verdict = _around(m, k, r, w, v, a, s, wanted, position, ONE_OF, end)
     if verdict == UNDECIDED:
         work = m[FUEL] // 4
-        verdict = _from_start(m, k, r, w, v, a, s, wanted, position, ONE_OF, end, work)
+        verdict = decide_from_start(m, k, r, w, v, a, s, wanted, position, ONE_OF, end, work)
     return verdict
 
 
@@ -150,18 +148,6 @@ def _around(
         token, end, _RUNS, _FAR,
     )  # fmt: skip
     return ACCEPTED if verdict == ACCEPTED else UNDECIDED
-
-
-@kernel
-def _from_start(
-    m: Memory, k: Memory, r: Memory, w: Memory, v: Memory, a: Memory, s: Spellings,
-    wanted: NDArray[np.int32], position: int, token: int, end: int, work: int,
-) -> int:  # fmt: skip
-    """Whether a token fits by all fillings from the start on."""
-    state = slot_field(k, 0, S_STATE)
-    return follow_on(
-        m, k, r, w, v, a, s, wanted, FROM_START, 0, state, position, token, end, end, work
-    )
 
 
 @kernel

@@ -15,7 +15,7 @@ from laws.generator import cases
 from laws.oracle import Oracle, random_grammar
 from laws.running import assert_law
 from lipogram.decoding import Canvas, Hole, HolesTooSmall, Unfillable, Vocabulary
-from lipogram.decoding.canvas.chart.bridging import decide_far
+from lipogram.decoding.canvas.chart.bridging import decide_by_spelling, decide_far
 from lipogram.decoding.canvas.compiled.stretches import ACCEPTED
 from lipogram.grammars import Automaton, compile
 
@@ -253,18 +253,18 @@ def test_long_runs_equal_enumeration_on_random_grammars(block: int) -> None:
     assert canvases
 
 
-def check_far(canvas: Canvas, ids: list[int], found: set[Filling]) -> int:
+def check_charts(canvas: Canvas, ids: list[int], found: set[Filling]) -> int:
     """Whatever charts of all runs near by find is a filling; how much they find."""
     board = canvas._decisions.board
     count = 0
-    for slot, token in itertools.product(range(len(canvas)), ids):
+    charts = ((decide_far, board._spellings), (decide_by_spelling, board._some))
+    for slot, token, (decide, spellings) in itertools.product(range(len(canvas)), ids, charts):
         if canvas.witness()[slot] in (token, -1):
             continue
         with canvas._decisions.steps.working:
-            verdict = decide_far(
-                board._m, board._c, board._k, board._r, board._spellings, board._some, slot + 1,
-                token, board._end,
-            )  # fmt: skip
+            verdict = decide(
+                board._m, board._c, board._k, board._r, spellings, slot + 1, token, board._end
+            )
         if verdict == ACCEPTED:
             way = dict(board.way().tokens)
             filling = [way.get(place + 1, own) for place, own in enumerate(canvas.witness())]
@@ -297,6 +297,6 @@ def test_tokens_of_several_bytes_in_long_runs(block: int) -> None:
             found = members(parts, TOKENS, ids, accepted)
             if found:
                 canvas = Canvas(automaton, restricted(ids), parts)
-                count += check_far(canvas, ids, found)
+                count += check_charts(canvas, ids, found)
                 check_canvas(canvas, ids, found)
     assert count

@@ -62,8 +62,8 @@ from lipogram.grammars.lattice.row import CLOCK
 FEW: Final = 3
 _RUNS: Final = 4  # before a slot and behind it
 _FEW_ENTRIES: Final = 8_000  # of one question
-_SOME_ENTRIES: Final = 40_000
-_MANY_ENTRIES: Final = 50_000
+_MANY_ENTRIES: Final = 30_000
+_MOST_ENTRIES: Final = 40_000
 _WITNESS, _ANYTHING, _TOKENS = range(3)  # what a chart begins with and goes to
 _PREFIX: Final = 5  # of PREFIXES: what leads to a slot, as long as nothing changes
 _POSITION, _FIRST, _OWN_CLOCK, _OTHER_CLOCK, _COLUMN = range(_PREFIX)
@@ -101,21 +101,26 @@ def decide_near(
 
 @kernel
 def decide_far(
-    m: Memory, c: Memory, k: Memory, r: Memory, s: Spellings, t: Spellings, position: int,
-    token: int, end: int,
-) -> int:  # fmt: skip
-    """ACCEPTED where a token, or EMPTY, fits a slot by what is in some runs before and behind.
-
-    First by single bytes, then by the tokens to be tried first, too: `t` has a trie of those.
-    """
+    m: Memory, c: Memory, k: Memory, r: Memory, s: Spellings, position: int, token: int, end: int
+) -> int:
+    """ACCEPTED where a token, or EMPTY, fits a slot by what is in some runs before and behind."""
     if not _is_one_text(s, token):
         return UNDECIDED
     first = runs_back(k, position, _RUNS)
-    if _is_possible(m, c, k, r, s, first, position, token, _RUNS, BYTES, _MANY_ENTRIES, end):
-        return ACCEPTED
+    is_found = _is_possible(m, c, k, r, s, first, position, token, _RUNS, BYTES, _MANY_ENTRIES, end)
+    return ACCEPTED if is_found else UNDECIDED
+
+
+@kernel
+def decide_by_spelling(
+    m: Memory, c: Memory, k: Memory, r: Memory, s: Spellings, position: int, token: int, end: int
+) -> int:
+    """The same with tokens of several bytes: those of the trie in `s`."""
+    if not _is_one_text(s, token):
+        return UNDECIDED
     for before, behind in ((1, 0), (_RUNS, _RUNS)):
         first = runs_back(k, position, before)
-        if _is_possible(m, c, k, r, t, first, position, token, behind, TOKENS, _SOME_ENTRIES, end):
+        if _is_possible(m, c, k, r, s, first, position, token, behind, TOKENS, _MOST_ENTRIES, end):
             return ACCEPTED
         if first == 0:
             break

@@ -6,6 +6,7 @@ from typing import Final
 
 from lipogram.decoding.canvas.chart.bridging import (
     FEW,
+    decide_by_spelling,
     decide_far,
     decide_in_run,
     decide_near,
@@ -47,11 +48,13 @@ def decide(
             verdict = decide_near(m, c, k, r, s, position, token, end)
         if verdict == UNDECIDED:
             verdict = decide_around(m, k, r, w, t.trie, s.trie, s, position, token, end)
+        if verdict == UNDECIDED and is_much:
+            verdict = decide_far(m, c, k, r, s, position, token, end)
     if verdict == UNDECIDED and (is_much or not is_long):
         verdict = find(m, k, r, t.trie, s, position, token, end)
     if k[HAS_ROW]:
         if verdict == UNDECIDED and is_much:
-            verdict = decide_far(m, c, k, r, s, t, position, token, end)
+            verdict = decide_by_spelling(m, c, k, r, t, position, token, end)
         if verdict == UNDECIDED and (is_much or not is_long):
             work = min(work, m[FUEL])
             work = work // SHARE if is_long else work * 3 // 4

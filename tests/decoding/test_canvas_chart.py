@@ -92,3 +92,40 @@ def test_a_byte_that_no_token_is_alone_may_stand_in_other_slots() -> None:
     for slot, token in itertools.product(range(3), range(1, 4)):
         is_fitting = any(filling[slot] == token for filling in fillings)
         assert canvas.check(slot, token) == ("accept" if is_fitting else "reject"), (slot, token)
+
+
+def test_a_run_goes_on_in_a_hole_that_touches_it() -> None:
+    texts = [b"", b"a", b"b", b"c", b"d", b"ab", b"cd", b"x", b"y"]
+    vocabulary = Vocabulary.from_tokens(texts, eos_ids=(0,))
+    automaton = compile(regex.parse("[ab]{8}x|[cd]{8}y"))
+    canvas = Canvas(automaton, vocabulary, [Hole(exact_tokens=4), Hole(exact_tokens=1)])
+    assert [canvas.check(4, token) for token in (7, 8)] == ["accept", "accept"]
+    assert [canvas.check(4, token) for token in (1, 3, 6)] == ["reject", "reject", "reject"]
+
+
+@pytest.mark.parametrize("last", [1, 2])
+@pytest.mark.parametrize("between", [b"a", b" a", b"b", b"a "])
+def test_tokens_asked_in_turn_do_not_hide_each_other(between: bytes, last: int) -> None:
+    """Runs with a text between them: what is asked first must not decide what comes later."""
+    rng = random.Random(last)
+    texts = [b"", b"a", b"b", b" ", b";", b"a;"]
+    vocabulary = Vocabulary.from_tokens(texts, eos_ids=(0,))
+    automaton = compile(lark.parse('start: item+\nitem: name " "* name ";"\nname: /[ab]/+\n'))
+    canvas = Canvas(automaton, vocabulary, [Hole(exact_tokens=4), between, Hole(exact_tokens=last)])
+    slots = len(canvas)
+    fillings = []
+    for tokens in itertools.product(range(1, len(texts)), repeat=slots):
+        written = [texts[token] for token in tokens]
+        if automaton.accepts(b"".join([*written[:4], between, *written[4:]])):
+            fillings.append(tokens)
+    for _ in range(3):
+        asked = [(slot, token) for slot in range(slots) for token in range(1, len(texts))]
+        rng.shuffle(asked)
+        for slot, token in asked:
+            is_fitting = any(tokens[slot] == token for tokens in fillings)
+            expected = "accept" if is_fitting else "reject"
+            assert canvas.check(slot, token) == expected, (slot, token, canvas.committed)
+        slot = rng.randrange(slots)
+        token = rng.choice(fillings)[slot]
+        canvas.commit(slot, token)
+        fillings = [tokens for tokens in fillings if tokens[slot] == token]

@@ -114,8 +114,8 @@ class Decisions:
         if verdict == REJECTED:
             self._proof = self.board.proof()
         elif way is None:
-            is_long = left_s - self.steps.working.left_s > work_s / SHARE
-            if self.board.has_row and (is_long or work_s < _LEAST_S):
+            is_spent = left_s - self.steps.working.left_s > work_s / SHARE  # all fillings were run
+            if self.board.has_row and (is_spent or work_s < _LEAST_S):
                 raise BudgetExceeded("deciding what fits a canvas takes too long")
             way = self._exactly(wanted)
         if way is None:

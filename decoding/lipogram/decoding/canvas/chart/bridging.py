@@ -64,7 +64,8 @@ _RUNS: Final = 4  # before a slot and behind it
 _FEW_ENTRIES: Final = 8_000  # of one question
 _MANY_ENTRIES: Final = 30_000
 _MOST_ENTRIES: Final = 40_000
-_WITNESS, _ANYTHING, _TOKENS = range(3)  # what a chart begins with and goes to
+# What a chart begins with and goes to, and by what; a prefix is kept for each.
+_WITNESS, _ANYTHING, _TOKENS = range(3)
 _PREFIX: Final = 5  # of PREFIXES: what leads to a slot, as long as nothing changes
 _POSITION, _FIRST, _OWN_CLOCK, _OTHER_CLOCK, _COLUMN = range(_PREFIX)
 
@@ -92,9 +93,9 @@ def decide_near(
     m: Memory, c: Memory, k: Memory, r: Memory, s: Spellings, position: int, token: int, end: int
 ) -> int:
     """ACCEPTED where a token, or EMPTY, fits a slot by what is in its run and the one before."""
-    if not _is_one_text(s, token):
-        return UNDECIDED
     first = runs_back(k, position, 1)
+    if not _is_one_text(s, token) or not is_free(k, first):
+        return UNDECIDED
     is_found = _is_possible(m, c, k, r, s, first, position, token, 0, BYTES, _FEW_ENTRIES, end)
     return ACCEPTED if is_found else UNDECIDED
 
@@ -122,8 +123,6 @@ def decide_by_spelling(
         first = runs_back(k, position, before)
         if _is_possible(m, c, k, r, s, first, position, token, behind, TOKENS, _MOST_ENTRIES, end):
             return ACCEPTED
-        if first == 0:
-            break
     return UNDECIDED
 
 
@@ -200,7 +199,7 @@ def _to_slot(
     is_any = mode == _ANYTHING
     begin(m, c, front(m, k, first) if is_any else slot_field(k, first, S_STATE), column)
     while column >= 0 and place < position:
-        if is_free(k, place) and run_end(k, place) > position:
+        if is_free(k, place) and (is_any or run_end(k, place) > position):
             stop = slot_field(k, position, S_STOP) if token == EMPTY else position
             size = -1 if is_any else position - place
             make_room(c, column, size, token != EMPTY, place, stop)

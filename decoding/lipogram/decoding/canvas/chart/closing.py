@@ -155,11 +155,9 @@ def _call(m: Memory, c: Memory, entry: int, rule: int, rest: int) -> None:
     flags, cost = entry_field(c, entry, E_FLAGS), entry_field(c, entry, E_COST)
     debt, body = entry_field(c, entry, E_DEBT), body_of(m, rule)
     byte = column_field(c, column, K_BYTE) if column_field(c, column, K_SIZE) < 0 else -1
-    if byte >= 0 and not begins_with(m, c, rule, byte):
-        if get(m, RULES, rule * RULE_WIDTH + R_FLAGS) & SKIPPABLE:
-            add_entry(c, rest, frame, column, flags, cost, debt, SAME, entry, 0)
-        return
-    if column_field(c, column, K_AT) and not can_go_on(m, c, rule, column):
+    is_other = byte >= 0 and not begins_with(m, c, rule, byte)
+    is_other |= column_field(c, column, K_AT) != 0 and not can_go_on(m, c, rule, column)
+    if is_other:
         if get(m, RULES, rule * RULE_WIDTH + R_FLAGS) & SKIPPABLE:
             add_entry(c, rest, frame, column, flags, cost, debt, SAME, entry, 0)
         return

@@ -80,10 +80,10 @@ def _push_callers(m: Memory, c: Memory, r: Memory, step: int, count: int) -> int
     burn(m, 4)
     debt = get(c, OPEN_STEPS, at + T_DEBT)
     ends = ends_of_residual(m, r, get(c, OPEN_STEPS, at + T_NODE), get(c, OPEN_STEPS, at + T_PLACE))
+    if ends[0] < ends[1] and get(r, PLACES, ends[1] - 1) == BEYOND:
+        return -1  # before any step is noted that would never be followed
     for index in range(ends[0], ends[1]):
         end = get(r, PLACES, index)
-        if end == BEYOND:
-            return -1
         caller = get(c, OWN_FRAMES, OWN_WIDTH * (frame - OWN) + O_CALLER)
         while caller:
             calling = get(c, OWN_CALLERS, 3 * caller - 3)

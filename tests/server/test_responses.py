@@ -165,6 +165,7 @@ def test_a_grammar_of_our_own(post: Post) -> None:
         ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "input[0]"),
         ({"previous_response_id": "resp_1"}, "previous_response_id"),
         ({"max_output_tokens": -1}, "max_output_tokens"),
+        ({"max_output_tokens": 2, "text": {"format": FORMAT}}, "max_output_tokens"),
         ({"input": "x " * 9000}, "input"),
         ({"text": {"format": {**FORMAT, "schema": {"type": 3}}}}, "text.format.schema"),
         ({"tools": [{**FUNCTION, "parameters": {"type": 3}}]}, "tools[0].parameters"),

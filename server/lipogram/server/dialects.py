@@ -14,6 +14,7 @@ from lipogram.grammars.errors import Error
 from lipogram.server import errors, sse
 from lipogram.server.access import refusal
 from lipogram.server.body import JsonRoute
+from lipogram.server.translate import responses
 from lipogram.server.validation import invalid
 from lipogram.server.wire.common import ErrorReply, Reply
 
@@ -67,6 +68,20 @@ def mistral_error(error: BaseException) -> tuple[int, object]:
 def ollama_error(error: BaseException) -> tuple[int, object]:
     """Ollama's error: a text."""
     return errors.answer(error).status, {"error": errors.body(error)["error"]["message"]}
+
+
+def responses_error(error: BaseException) -> tuple[int, object]:
+    """OpenAI's error; a member that the decoder found at fault has this dialect's name."""
+    fault = errors.body(error)["error"]
+    if getattr(error, "param", None) is None:
+        fault["param"] = responses.renamed(fault["param"])
+    return errors.answer(error).status, {"error": fault}
+
+
+class ResponsesRoute(DialectRoute):
+    """A route of OpenAI's newer dialect."""
+
+    shape = staticmethod(responses_error)
 
 
 class LlamaCppRoute(DialectRoute):

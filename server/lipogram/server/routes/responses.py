@@ -9,7 +9,7 @@ from contextlib import aclosing
 from fastapi import APIRouter, Request, Response
 
 from lipogram.server import sse
-from lipogram.server.body import JsonRoute
+from lipogram.server.dialects import ResponsesRoute
 from lipogram.server.responding import respond
 from lipogram.server.routes.chat import answered
 from lipogram.server.serving import service_of
@@ -20,7 +20,7 @@ from lipogram.server.wire.replies import ChatChunk
 from lipogram.server.wire.response_replies import ResponseEvent, ResponseReply
 from lipogram.server.wire.responses import ResponsesRequest
 
-router = APIRouter(route_class=JsonRoute, tags=["OpenAI"])
+router = APIRouter(route_class=ResponsesRoute, tags=["OpenAI"])
 
 
 @router.post("/v1/responses", response_model=ResponseReply, responses=sse.DOCUMENTED)

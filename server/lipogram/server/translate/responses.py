@@ -36,7 +36,7 @@ def plan(request: wire.ResponsesRequest, served: Served) -> Plan:
     try:
         made = chat.plan(_asked(request), served)
     except RequestError as error:
-        raise type(error)(error.message, param=_renamed(error.param)) from error
+        raise type(error)(error.message, param=renamed(error.param)) from error
     return made if made.constraint is None else replace(made, constraint=_placed(made.constraint))
 
 
@@ -44,15 +44,16 @@ def _placed(constraint: Constraint) -> Constraint:
     """The constraint with its grammars where this dialect has them."""
     answer = constraint.answer
     return Constraint(
-        answer and replace(answer, param=_renamed(answer.param)),
+        answer and replace(answer, param=renamed(answer.param)),
         tuple(
-            replace(call, payload=replace(call.payload, param=_renamed(call.payload.param)))
+            replace(call, payload=replace(call.payload, param=renamed(call.payload.param)))
             for call in constraint.calls
         ),
     )
 
 
-def _renamed(param: str | None) -> str | None:
+def renamed(param: str | None) -> str | None:
+    """Where a member of chat's requests stands in this dialect."""
     for chats_name, name in _RENAMED:
         if param is not None and re.match(rf"(?:{chats_name})(?![^.\[])", param):
             return re.sub(chats_name, name, param, count=1)

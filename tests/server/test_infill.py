@@ -138,6 +138,20 @@ def test_a_diffusion_model_obeys_a_schema(post: Post, order: str) -> None:
     assert sum("canvas" in choice for choice in choices) > 0
 
 
+def test_a_diffusion_model_answers_in_the_newer_dialect(post: Post) -> None:
+    body = {
+        "input": "hi",
+        "text": {"format": {"type": "json_schema", "name": "x", "schema": PERSON}},
+        "max_output_tokens": 16,
+        "denoising": {"steps": 8, "order": "entropy", "block_tokens": 8},
+    }
+    reply = whole(post("/v1/responses", **body))
+    assert type(json.loads(reply["output"][0]["content"][0]["text"])["a"]) is bool
+    refused = post("/v1/responses", **{**body, "denoising": {"stream_canvas": True}})
+    assert refused.status_code == 400
+    assert refused.json()["error"]["param"] == "denoising.stream_canvas"
+
+
 def test_a_long_output_is_written_in_order(post: Post) -> None:
     messages = [{"role": "user", "content": "hi"}]
     format_ = {"type": "json_schema", "json_schema": {"name": "x", "schema": PAIR}}

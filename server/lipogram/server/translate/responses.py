@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from lipogram.server.constraints import Constraint
-from lipogram.server.errors import RequestError
+from lipogram.server.errors import InvalidRequest, RequestError
 from lipogram.server.registry import Served
 from lipogram.server.translate import chat
 from lipogram.server.translate.plan import Plan
@@ -33,6 +33,11 @@ def plan(request: wire.ResponsesRequest, served: Served) -> Plan:
 
     Raises InvalidRequest, PromptTooLong, Unspellable.
     """
+    if request.denoising is not None and request.denoising.stream_canvas:
+        raise InvalidRequest(
+            "no event of this dialect has a canvas: those are on completions and chat",
+            param="denoising.stream_canvas",
+        )
     try:
         made = chat.plan(_asked(request), served)
     except RequestError as error:
@@ -74,6 +79,7 @@ def _asked(request: wire.ResponsesRequest) -> chats.ChatRequest:
         response_format=_format(request.text),
         structured_outputs=request.structured_outputs,
         draft=request.draft,
+        denoising=request.denoising,
         tools=None if request.tools is None else [_tool(tool) for tool in request.tools],
         tool_choice=_choice(request.tool_choice),
     )

@@ -9,6 +9,7 @@ from pydantic import Discriminator, Field, Tag
 from lipogram.server.wire.chat import GrammarFormat, JsonObjectFormat, TextFormat
 from lipogram.server.wire.common import (
     Count,
+    DenoisingOptions,
     Draft,
     JsonOptions,
     Mixed,
@@ -253,6 +254,7 @@ class ResponsesRequest(Mixed):
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
     structured_outputs: StructuredOutputs | None = None
     draft: Draft | None = None
+    denoising: DenoisingOptions | None = None
 
     @property
     def stream_options(self) -> StreamOptions | None:

@@ -64,8 +64,9 @@ _RUNS: Final = 4  # before a slot and behind it
 _FEW_ENTRIES: Final = 8_000  # of one question
 _MANY_ENTRIES: Final = 30_000
 _MOST_ENTRIES: Final = 40_000
-# What a chart begins with and goes to, and by what; a prefix is kept for each.
-_WITNESS, _ANYTHING, _TOKENS = range(3)
+# What is asked; what leads to a slot is kept for each.
+_OWN, _NEAR, _FAR, _SPELLED, _SPELLED_FAR, _ANYTHING = range(6)
+_KINDS: Final = 6
 _PREFIX: Final = 5  # of PREFIXES: what leads to a slot, as long as nothing changes
 _POSITION, _FIRST, _OWN_CLOCK, _OTHER_CLOCK, _COLUMN = range(_PREFIX)
 
@@ -81,7 +82,7 @@ def decide_in_run(
     own = run_begin(k, position)
     if run_end(k, own) <= own + FEW or not _is_one_text(s, token):
         return UNDECIDED
-    if _is_possible(m, c, k, r, s, own, position, token, 0, BYTES, _FEW_ENTRIES, end):
+    if _is_possible(m, c, k, r, s, _OWN, own, position, token, 0, _FEW_ENTRIES, end):
         return ACCEPTED
     if _is_impossible(m, c, k, s, own, position, token, end):
         return REJECTED
@@ -96,7 +97,7 @@ def decide_near(
     first = runs_back(k, position, 1)
     if not _is_one_text(s, token) or not is_free(k, first):
         return UNDECIDED
-    is_found = _is_possible(m, c, k, r, s, first, position, token, 0, BYTES, _FEW_ENTRIES, end)
+    is_found = _is_possible(m, c, k, r, s, _NEAR, first, position, token, 0, _FEW_ENTRIES, end)
     return ACCEPTED if is_found else UNDECIDED
 
 
@@ -108,7 +109,7 @@ def decide_far(
     if not _is_one_text(s, token):
         return UNDECIDED
     first = runs_back(k, position, _RUNS)
-    is_found = _is_possible(m, c, k, r, s, first, position, token, _RUNS, BYTES, _MANY_ENTRIES, end)
+    is_found = _is_possible(m, c, k, r, s, _FAR, first, position, token, _RUNS, _MANY_ENTRIES, end)
     return ACCEPTED if is_found else UNDECIDED
 
 
@@ -119,9 +120,9 @@ def decide_by_spelling(
     """The same with tokens of several bytes: those of the trie in `s`."""
     if not _is_one_text(s, token):
         return UNDECIDED
-    for before, behind in ((1, 0), (_RUNS, _RUNS)):
+    for kind, before, behind in ((_SPELLED, 1, 0), (_SPELLED_FAR, _RUNS, _RUNS)):
         first = runs_back(k, position, before)
-        if _is_possible(m, c, k, r, s, first, position, token, behind, TOKENS, _MOST_ENTRIES, end):
+        if _is_possible(m, c, k, r, s, kind, first, position, token, behind, _MOST_ENTRIES, end):
             return ACCEPTED
     return UNDECIDED
 
@@ -133,29 +134,28 @@ def _is_one_text(s: Spellings, token: int) -> bool:
 
 @kernel
 def _start(m: Memory, c: Memory, what: int, most: int) -> None:
-    reserve(c, PREFIXES, 4 * 3 * _PREFIX)
+    reserve(c, PREFIXES, 4 * _KINDS * _PREFIX)
     if is_worn(c):
         wipe(c)
-        for mode in range(3):
-            put(c, PREFIXES, _PREFIX * mode + _OWN_CLOCK, -1)
+        for kind in range(_KINDS):
+            put(c, PREFIXES, _PREFIX * kind + _OWN_CLOCK, -1)
     allow_more(m, c, most)
     c[IS_BUSY], c[MODE] = 1, what
 
 
 @kernel
 def _is_possible(
-    m: Memory, c: Memory, k: Memory, r: Memory, s: Spellings, first: int, position: int, token: int,
-    runs: int, what: int, most: int, end: int,
+    m: Memory, c: Memory, k: Memory, r: Memory, s: Spellings, kind: int, first: int, position: int,
+    token: int, runs: int, most: int, end: int,
 ) -> bool:  # fmt: skip
     """Whether a filling is found that has the token, and is the witness's but near the slot.
 
     It may differ from `first` on, in so many runs of free slots behind the slot's own, too.
     """
-    mode = _WITNESS if what == BYTES else _TOKENS
-    _start(m, c, what, most)
-    column = _to_slot(m, c, k, r, s, mode, first, position, token)
+    _start(m, c, TOKENS if kind in (_SPELLED, _SPELLED_FAR) else BYTES, most)
+    column = _to_slot(m, c, k, r, s, kind, first, position, token)
     if column >= 0:
-        column = _to_goal(m, c, k, r, s, mode, column, position, token, runs, end)
+        column = _to_goal(m, c, k, r, s, kind, column, position, token, runs, end)
     c[IS_BUSY] = 0
     k[COUNTERS + WAY] = 0
     count = trace(c, c[FOUND], c[FOUND_STEP]) if column >= 0 else -1
@@ -185,18 +185,18 @@ def _is_impossible(
 
 @kernel
 def _to_slot(
-    m: Memory, c: Memory, k: Memory, g: Memory, s: Spellings, mode: int, first: int, position: int,
+    m: Memory, c: Memory, k: Memory, g: Memory, s: Spellings, kind: int, first: int, position: int,
     token: int,
 ) -> int:  # fmt: skip
     """The column in front of a slot; closed, and kept, unless the slot is to be empty."""
-    at = _PREFIX * mode
+    at = _PREFIX * kind
     is_kept = token != EMPTY and get(c, PREFIXES, at + _POSITION) == position
     is_kept &= get(c, PREFIXES, at + _FIRST) == first
     is_kept &= get(c, PREFIXES, at + _OWN_CLOCK) == k[CLOCK]
     if is_kept and get(c, PREFIXES, at + _OTHER_CLOCK) == g[CLOCK]:
         return get(c, PREFIXES, at + _COLUMN)
     column, place = add_column(c, -1), first
-    is_any = mode == _ANYTHING
+    is_any = kind == _ANYTHING
     begin(m, c, front(m, k, first) if is_any else slot_field(k, first, S_STATE), column)
     while column >= 0 and place < position:
         if is_free(k, place) and (is_any or run_end(k, place) > position):
@@ -220,7 +220,7 @@ def _to_slot(
 
 @kernel
 def _to_goal(
-    m: Memory, c: Memory, k: Memory, g: Memory, s: Spellings, mode: int, column: int,
+    m: Memory, c: Memory, k: Memory, g: Memory, s: Spellings, kind: int, column: int,
     position: int, token: int, runs: int, end: int,
 ) -> int:  # fmt: skip
     """The column behind a run, with the entry FOUND that is completed by what `g` has there."""
@@ -239,10 +239,10 @@ def _to_goal(
         if is_free(k, at):
             if runs < 0:
                 break
-            column, at = _over_run(m, c, k, g, s, mode, column, at)
+            column, at = _over_run(m, c, k, g, s, kind, column, at)
             if column < 0 or c[FOUND] >= 0:
                 return column
-        elif mode == _ANYTHING:
+        elif kind == _ANYTHING:
             break
         else:
             column, at = over_cell(m, c, k, g, s, column, at)
@@ -287,12 +287,12 @@ def _is_found(m: Memory, c: Memory, g: Memory, entry: int, cell: int) -> bool:
 
 @kernel
 def _over_run(
-    m: Memory, c: Memory, k: Memory, g: Memory, s: Spellings, mode: int, column: int, cell: int
+    m: Memory, c: Memory, k: Memory, g: Memory, s: Spellings, kind: int, column: int, cell: int
 ) -> tuple[int, int]:
     """The column behind a run of free slots, and the cell there; FOUND is -1 but at a goal."""
     stop, may_stop = run_end(k, cell), slot_field(k, cell, S_MAY_STOP) != 0
     behind = slot_field(k, cell, S_STOP) if may_stop else stop
-    make_room(c, column, -1 if mode == _ANYTHING else stop - cell, not may_stop, cell, behind)
+    make_room(c, column, -1 if kind == _ANYTHING else stop - cell, not may_stop, cell, behind)
     c[FOUND] = -1
     while not is_over(m, c):
         entry = next_entry(c, column)

@@ -53,7 +53,6 @@ def fill_by_chart(m: Memory, c: Memory, k: Memory, s: Spellings, end: int, most:
     wipe(c)
     allow_more(m, c, most)
     c[IS_BUSY], c[MODE] = 1, BYTES
-    k[COUNTERS + WAY] = 0
     column, at = add_column(c, -1), 0
     begin(m, c, slot_field(k, 0, S_STATE), column)
     while at < end and column >= 0:
@@ -65,8 +64,10 @@ def fill_by_chart(m: Memory, c: Memory, k: Memory, s: Spellings, end: int, most:
     for entry in range(column_field(c, column, K_FIRST), c[COUNTERS + ENTRIES]):
         step = opened(m, c, k, entry, end)
         if step >= 0:
+            k[COUNTERS + WAY] = 0
             count = trace(c, entry, step)
-            return count >= 0 and write_way(c, k, s, column, count)
+            if count >= 0 and write_way(c, k, s, column, count):
+                return True
     return False
 
 

@@ -21,7 +21,7 @@ from lipogram.decoding.canvas.chart.layout import (
 from lipogram.grammars.engine.memory import Memory, burn, get, put, reserve
 from lipogram.grammars.lattice.ahead import BEYOND, PLACES, ends_of_residual, is_open
 from lipogram.grammars.lattice.row import C_START, cell_field, settled
-from lipogram.grammars.lattice.tables import VALUE, row_at
+from lipogram.grammars.lattice.tables import EXTRA, VALUE, row_at
 
 STEP_WIDTH: Final = 6
 # A residual with what it returns to, where it begins; the step before and the call returned to;
@@ -99,12 +99,13 @@ def _push_callers(m: Memory, c: Memory, r: Memory, step: int, count: int) -> int
 def _push(
     c: Memory, count: int, node: int, frame: int, place: int, before: int, caller: int, debt: int
 ) -> int:
-    """Append a step, unless it has been found to lead nowhere or is there; how many there are."""
+    """Append a step, unless one that owes no more leads nowhere or is there; how many there are."""
     if frame >= OWN:
         row = row_at(c, DEAD_ENDS, node, frame, place)
-        if get(c, DEAD_ENDS, row + VALUE) > c[ROUND]:
+        if get(c, DEAD_ENDS, row + VALUE) > c[ROUND] and get(c, DEAD_ENDS, row + EXTRA) <= debt:
             return count
         put(c, DEAD_ENDS, row + VALUE, c[ROUND] + 1)
+        put(c, DEAD_ENDS, row + EXTRA, debt)
     at = STEP_WIDTH * count
     reserve(c, OPEN_STEPS, 4 * (at + STEP_WIDTH))
     put(c, OPEN_STEPS, at + T_NODE, node)

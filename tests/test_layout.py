@@ -62,3 +62,33 @@ def test_no_two_arrays_of_an_engine_share_a_number() -> None:
             last = number
     assert owners == 3
     assert len(arrays) > 50
+
+
+@pytest.mark.parametrize(
+    ("files", "least"),
+    [
+        (["decoding/canvas/chart/layout.py"], 20),
+        (
+            [
+                "decoding/canvas/compiled/layout.py",
+                "grammars/lattice/row.py",
+                "grammars/lattice/ahead.py",
+            ],
+            20,
+        ),
+    ],
+)
+def test_no_two_arrays_of_a_canvas_share_a_number(files: list[str], least: int) -> None:
+    """Nor does one lie where a table, which takes two, has its slots."""
+    arrays: dict[int, str] = {}
+    for file in files:
+        text = (ROOT / file.split("/")[0] / "lipogram" / file).read_text()
+        for name, digits, said in re.findall(
+            r"^(\w+): Final = (\d+)(?:  # (.*))?$", text, re.MULTILINE
+        ):
+            if name.endswith("_WIDTH") or not 8 <= int(digits) < MAX_ARRAYS:
+                continue
+            for number in range(int(digits), int(digits) + (2 if said.startswith("table") else 1)):
+                assert number not in arrays, (name, arrays[number])
+                arrays[number] = name
+    assert len(arrays) >= least

@@ -19,8 +19,7 @@ serve: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest $(ARGS)
 
-# vLLM's CPU build pins versions of its own, and its torch: an environment apart, 2.5 GB. Another
-# numba compiles the kernels anew, so they are kept there too.
+# vLLM's CPU build pins versions of its own, and its torch: an environment apart, 2.5 GB.
 VLLM := .venv-vllm
 
 $(VLLM)/.installed: pyproject.toml
@@ -32,7 +31,7 @@ $(VLLM)/.installed: pyproject.toml
 	touch $@
 
 test-vllm: $(VLLM)/.installed
-	NUMBA_CACHE_DIR=$(CURDIR)/$(VLLM)/numba $(VLLM)/bin/python -m pytest -o filterwarnings=default \
+	$(VLLM)/bin/python -m pytest -o filterwarnings=default \
 		tests/vllm_engine tests/decoding/test_transformers.py tests/server/test_transformers_served.py $(ARGS)
 
 lint: $(STAMP)

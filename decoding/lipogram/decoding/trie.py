@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from lipogram.grammars.kernels import exported
 
 _UNREACHED: Final = np.int32(2**31 - 1)
 
@@ -45,14 +46,19 @@ class TokenTrie:
         texts = [token for token, _ in order]
         ends = np.cumsum([0, *map(len, texts)], dtype=np.int64)
         data = np.frombuffer(b"".join(texts), np.uint8)
-        byte, depth, node_of_token = _grow(data, ends)
+        byte, depth = np.empty(len(data), np.uint8), np.empty(len(data), np.int32)
+        node_of_token = np.empty(len(ends) - 1, np.int64)
+        nodes = _grow(data, ends, byte, depth, node_of_token)
+        byte, depth = byte[:nodes].copy(), depth[:nodes].copy()
         counts = np.bincount(node_of_token, minlength=len(byte))
         roots = np.full(256, -1, np.int32)
         first = np.flatnonzero(depth == 1)
         roots[byte[first]] = first
+        skip = np.empty(len(depth), np.int32)
+        _skip_subtrees(depth, skip)
         return cls(
             byte,
-            _skips(depth),
+            skip,
             depth,
             np.concatenate(([0], np.cumsum(counts))).astype(np.int32),
             np.array([id for _, id in order], np.int32),
@@ -66,10 +72,17 @@ class TokenTrie:
         first and only stand in for characters that have no piece. O(len(text) * longest token).
         """
         data = np.frombuffer(text, np.uint8)
-        token, length, count = _spell(
-            data, self.byte, self.skip, self.token_offsets, self.token_ids, self.roots
-        )
-        if count[0] == _UNREACHED:
+        token, length = np.empty(len(text), np.int32), np.empty(len(text), np.int32)
+        if not _spell(
+            data,
+            self.byte,
+            self.skip,
+            self.token_offsets,
+            self.token_ids,
+            self.roots,
+            token,
+            length,
+        ):
             return None
         ids, position = [], 0
         while position < len(text):
@@ -78,14 +91,15 @@ class TokenTrie:
         return ids
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@exported
 def _grow(
-    data: NDArray[np.uint8], ends: NDArray[np.int64]
-) -> tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.int64]]:
-    """Nodes in order from sorted texts `data[ends[i]:ends[i+1]]`: bytes, depths, node of each."""
-    byte = np.empty(len(data), np.uint8)
-    depth = np.empty(len(data), np.int32)
-    node_of_token = np.empty(len(ends) - 1, np.int64)
+    data: NDArray[np.uint8],
+    ends: NDArray[np.int64],
+    byte: NDArray[np.uint8],
+    depth: NDArray[np.int32],
+    node_of_token: NDArray[np.int64],
+) -> int:
+    """Write the nodes in order of sorted texts `data[ends[i]:ends[i+1]]`; returns their number."""
     nodes, previous, previous_length = 0, 0, 0
     for token in range(len(ends) - 1):
         begin, length = ends[token], ends[token + 1] - ends[token]
@@ -102,22 +116,20 @@ def _grow(
             nodes += 1
         node_of_token[token] = nodes - 1
         previous, previous_length = begin, length
-    return byte[:nodes].copy(), depth[:nodes].copy(), node_of_token
+    return nodes
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _skips(depth: NDArray[np.int32]) -> NDArray[np.int32]:
-    """For each node the next one that is not deeper."""
-    skip = np.empty(len(depth), np.int32)
+@exported
+def _skip_subtrees(depth: NDArray[np.int32], skip: NDArray[np.int32]) -> None:
+    """Write for each node the next one that is not deeper."""
     for node in range(len(depth) - 1, -1, -1):
         following = node + 1
         while following < len(depth) and depth[following] > depth[node]:
             following = skip[following]
         skip[node] = following
-    return skip
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@exported
 def _spell(
     data: NDArray[np.uint8],
     byte: NDArray[np.uint8],
@@ -125,11 +137,11 @@ def _spell(
     token_offsets: NDArray[np.int32],
     token_ids: NDArray[np.int32],
     roots: NDArray[np.int32],
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
-    """From each position on: the token to take, its length, and how many tokens to the end."""
+    token: NDArray[np.int32],
+    length: NDArray[np.int32],
+) -> bool:
+    """Write the token to take at each position, and its length; False if the text has none."""
     size = len(data)
-    token = np.full(size, -1, np.int32)
-    length = np.zeros(size, np.int32)
     count = np.full(size + 1, _UNREACHED, np.int32)
     count[size] = 0
     for begin in range(size - 1, -1, -1):
@@ -149,4 +161,4 @@ def _spell(
             if node >= stop:
                 break
             end += 1
-    return token, length, count
+    return bool(count[0] != _UNREACHED)

@@ -42,7 +42,6 @@ from lipogram.grammars.errors import (
     PrefixMismatch,
     SuffixMismatch,
 )
-from lipogram.grammars.lifetimes import Lifetime
 from lipogram.grammars.quotient import Quotients
 
 State = int
@@ -102,7 +101,6 @@ class Automaton:
         coder = Coder(grammar, budget.max_depth)
         self.runs = coder.runs
         memory = self.memory = new_memory(budget.max_bytes)
-        self._lifetime = Lifetime(memory)  # shared by those that share the memory
         memory[MAX_NODES], memory[MAX_STATES] = budget.max_nodes, budget.max_states
         memory[NONCE], memory[SECRET] = secrets.randbits(62), _SECRET
         memory[FUEL] = int(budget.max_compile_s * _WORK_PER_S)

@@ -28,7 +28,7 @@ _TITLES: dict[type, str] = {
 @contextmanager
 def patience_asked() -> Iterator[None]:
     """Tells the user on standard error why a start takes long, if it does."""
-    text = "lipogram compiles its engine, once for this installation: some minutes more"
+    text = "lipogram compiles its engine, once for this version: about a minute more"
     timer = threading.Timer(_PATIENCE_SECONDS, lambda: print(text, file=sys.stderr))
     timer.daemon = True
     timer.start()

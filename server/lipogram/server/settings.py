@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 from lipogram.decoding.bytes.mixing import MixingRule
 from lipogram.grammars.errors import Error
 from lipogram.grammars.json_schema import KeyOrder
+from lipogram.grammars.kernels import CACHE_DIR
 from lipogram.server.drafting import Draft
 from lipogram.server.keys import ApiKey, check_hash
 
@@ -142,7 +143,7 @@ def gather(flags: Mapping[str, Any], environment: Mapping[str, str]) -> Settings
 
 def _check_variables(environment: Mapping[str, str], hints: Mapping[str, Any]) -> None:
     """A misspelt variable must not leave a server without its keys."""
-    known = {PREFIX + name.upper() for name in (*hints, CONFIG)}
+    known = {CACHE_DIR, *(PREFIX + name.upper() for name in (*hints, CONFIG))}
     for variable in environment:
         if (
             variable.startswith(PREFIX)

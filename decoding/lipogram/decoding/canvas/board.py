@@ -23,7 +23,6 @@ from lipogram.grammars import BudgetExceeded, State
 from lipogram.grammars.arrays import view
 from lipogram.grammars.engine.memory import COUNTERS, copy_in, new_memory
 from lipogram.grammars.lattice import ahead, row
-from lipogram.grammars.lifetimes import Lifetime
 
 _MAX_BYTES: Final = 200 << 20
 
@@ -55,7 +54,6 @@ class Board:
         self._end = lattice.end
         self._after = np.zeros(len(steps.masker.vocabulary), np.int32)
         self._k, self._r, self._w, self._c = (new_memory(_MAX_BYTES) for _ in range(4))
-        self._lifetime = Lifetime(self._k, self._r, self._w, self._c)
         self._k[layout.IS_MUNCHED] = int(steps.masker.has_lexemes)
         is_plain = not steps.masker.has_lexemes and not steps.masker.has_specials
         self.has_row = is_plain

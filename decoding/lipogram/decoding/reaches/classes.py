@@ -73,15 +73,7 @@ from lipogram.grammars.engine.layout import (
     B,
     C,
 )
-from lipogram.grammars.engine.memory import (
-    Memory,
-    get,
-    get_word,
-    kernel,
-    put,
-    put_word,
-    reserve,
-)
+from lipogram.grammars.engine.memory import Memory, get, get_word, put, put_word, reserve
 from lipogram.grammars.engine.nodes import (
     field,
     is_nullable,
@@ -90,9 +82,10 @@ from lipogram.grammars.engine.states import (
     residual_state,
     row_of,
 )
+from lipogram.grammars.kernels import exported, kernel
 
 
-@kernel
+@exported
 def describe(v: Memory) -> None:
     """What every node needs of a class of characters, and what is needed below it."""
     count = v[NODES]
@@ -268,7 +261,7 @@ def letters_back(m: Memory, state: int, row: int, words: NDArray[np.uint64]) -> 
     return found
 
 
-@kernel
+@exported
 def count_bits(words: NDArray[np.uint64]) -> int:
     count = 0
     for index in range(4):

@@ -82,14 +82,7 @@ from lipogram.grammars.engine.limits import (
     ABOVE_SOME,
     loosened,
 )
-from lipogram.grammars.engine.memory import (
-    Memory,
-    burn,
-    get,
-    kernel,
-    put,
-    reserve,
-)
+from lipogram.grammars.engine.memory import Memory, burn, get, put, reserve
 from lipogram.grammars.engine.nodes import (
     field,
     is_nullable,
@@ -98,6 +91,7 @@ from lipogram.grammars.engine.states import (
     residual_state,
     row_of,
 )
+from lipogram.grammars.kernels import kernel
 
 
 @kernel

@@ -35,17 +35,11 @@ from lipogram.decoding.reaches.walks import (
 from lipogram.grammars.engine.layout import (
     NOTHING,
 )
-from lipogram.grammars.engine.memory import (
-    Memory,
-    get,
-    kernel,
-    load,
-    put,
-    reserve,
-)
+from lipogram.grammars.engine.memory import Memory, get, load, put, reserve
 from lipogram.grammars.engine.states import (
     row_of,
 )
+from lipogram.grammars.kernels import exported, kernel
 
 
 @kernel
@@ -81,7 +75,7 @@ def _unite(v: Memory, parts: int, out: NDArray[np.int32]) -> None:
                 out[token >> 5] |= np.int32(np.uint32(1) << np.uint32(token & 31))
 
 
-@kernel
+@exported
 def write_mask(m: Memory, v: Memory, state: int, has_lexemes: bool, out: NDArray[np.int32]) -> bool:
     """Write the tokens that a state allows; whether its text is complete."""
     if is_full(v):

@@ -12,16 +12,8 @@ from lipogram.decoding.reaches.layout import (
     LAST_GENERATION,
     NUMBERED,
 )
-from lipogram.grammars.engine.memory import (
-    Memory,
-    capacity,
-    clear,
-    get,
-    kernel,
-    load,
-    put,
-    reserve,
-)
+from lipogram.grammars.engine.memory import Memory, capacity, clear, get, load, put, reserve
+from lipogram.grammars.kernels import kernel
 
 
 @kernel

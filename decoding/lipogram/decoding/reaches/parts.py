@@ -95,16 +95,7 @@ from lipogram.grammars.engine.layout import (
     STATE_WIDTH,
     STATES,
 )
-from lipogram.grammars.engine.memory import (
-    Memory,
-    burn,
-    get,
-    get_word,
-    kernel,
-    put,
-    put_word,
-    reserve,
-)
+from lipogram.grammars.engine.memory import Memory, burn, get, get_word, put, put_word, reserve
 from lipogram.grammars.engine.nodes import (
     field,
     is_nullable,
@@ -112,6 +103,7 @@ from lipogram.grammars.engine.nodes import (
 from lipogram.grammars.engine.programs import (
     body_of,
 )
+from lipogram.grammars.kernels import kernel
 
 
 @kernel

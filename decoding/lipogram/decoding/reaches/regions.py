@@ -40,11 +40,11 @@ from lipogram.grammars.engine.memory import (
     clear,
     get,
     integer,
-    kernel,
     put,
     put_word,
     reserve,
 )
+from lipogram.grammars.kernels import exported, kernel
 
 
 @kernel
@@ -145,7 +145,7 @@ def index_region(v: Memory, region: int) -> int:
     return place
 
 
-@kernel
+@exported
 def forget(v: Memory) -> None:
     """Back to no classes, regions but the first two, and reaches."""
     for counter in range(CLASSES, REACHES + 1):

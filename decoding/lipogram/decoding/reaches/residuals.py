@@ -45,16 +45,7 @@ from lipogram.grammars.engine.limits import (
     least_limit,
     loosened,
 )
-from lipogram.grammars.engine.memory import (
-    Memory,
-    burn,
-    get,
-    get_word,
-    kernel,
-    put,
-    put_word,
-    reserve,
-)
+from lipogram.grammars.engine.memory import Memory, burn, get, get_word, put, put_word, reserve
 from lipogram.grammars.engine.nodes import (
     field,
 )
@@ -66,6 +57,7 @@ from lipogram.grammars.engine.states import (
     residual_state,
     row_of,
 )
+from lipogram.grammars.kernels import kernel
 
 
 @kernel

@@ -49,11 +49,11 @@ from lipogram.grammars.engine.memory import (
     get,
     get_word,
     integer,
-    kernel,
     put,
     put_word,
     reserve,
 )
+from lipogram.grammars.kernels import kernel
 
 
 @kernel

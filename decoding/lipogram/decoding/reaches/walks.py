@@ -53,16 +53,7 @@ from lipogram.grammars.engine.limits import (
     least_limit,
     loosened,
 )
-from lipogram.grammars.engine.memory import (
-    Memory,
-    burn,
-    get,
-    kernel,
-    load,
-    put,
-    reserve,
-    store,
-)
+from lipogram.grammars.engine.memory import Memory, burn, get, load, put, reserve, store
 from lipogram.grammars.engine.nodes import (
     is_nullable,
 )
@@ -73,6 +64,7 @@ from lipogram.grammars.engine.search import (
 from lipogram.grammars.engine.states import (
     row_of,
 )
+from lipogram.grammars.kernels import kernel
 
 
 @kernel

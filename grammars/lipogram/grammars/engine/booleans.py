@@ -37,13 +37,7 @@ from lipogram.grammars.engine.layout import (
     A,
     B,
 )
-from lipogram.grammars.engine.memory import (
-    Memory,
-    get,
-    kernel,
-    put,
-    reserve,
-)
+from lipogram.grammars.engine.memory import Memory, get, put, reserve
 from lipogram.grammars.engine.nodes import (
     add,
     first_hash,
@@ -51,6 +45,7 @@ from lipogram.grammars.engine.nodes import (
     known_list,
     second_hash,
 )
+from lipogram.grammars.kernels import kernel
 
 
 @kernel

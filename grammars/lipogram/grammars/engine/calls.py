@@ -39,13 +39,7 @@ from lipogram.grammars.engine.layout import (
     UNBOUNDED,
     C,
 )
-from lipogram.grammars.engine.memory import (
-    Memory,
-    get,
-    kernel,
-    put,
-    reserve,
-)
+from lipogram.grammars.engine.memory import Memory, get, put, reserve
 from lipogram.grammars.engine.nodes import (
     add,
     field,
@@ -54,6 +48,7 @@ from lipogram.grammars.engine.nodes import (
     known,
     second_hash,
 )
+from lipogram.grammars.kernels import kernel
 
 _SHORT_BYTES = 16  # what is repeated and no longer than this is derived where it stands
 

@@ -72,14 +72,7 @@ from lipogram.grammars.engine.literals import (
     text_byte,
     text_length,
 )
-from lipogram.grammars.engine.memory import (
-    Memory,
-    burn,
-    get,
-    kernel,
-    put,
-    reserve,
-)
+from lipogram.grammars.engine.memory import Memory, burn, get, put, reserve
 from lipogram.grammars.engine.nodes import (
     field,
     is_nullable,
@@ -100,6 +93,7 @@ from lipogram.grammars.engine.runs import (
     item_field,
     members,
 )
+from lipogram.grammars.kernels import kernel
 
 
 @kernel

@@ -53,16 +53,7 @@ from lipogram.grammars.engine.literals import (
     chain,
     text_length,
 )
-from lipogram.grammars.engine.memory import (
-    Memory,
-    burn,
-    get,
-    get_word,
-    integer,
-    kernel,
-    put,
-    reserve,
-)
+from lipogram.grammars.engine.memory import Memory, burn, get, get_word, integer, put, reserve
 from lipogram.grammars.engine.nodes import (
     added,
     field,
@@ -89,9 +80,10 @@ from lipogram.grammars.engine.search import (
 from lipogram.grammars.engine.states import (
     row_of,
 )
+from lipogram.grammars.kernels import exported, kernel
 
 
-@kernel
+@exported
 def shortest_length(m: Memory, state: int) -> int:
     """The fewest bytes that complete the state."""
     at = _nearest_item(m, state)
@@ -170,7 +162,7 @@ def _lower_exit(m: Memory, frame: int) -> bool:
     return is_lower
 
 
-@kernel
+@exported
 def spell_state(m: Memory, state: int) -> int:
     """Write the byte sets of a shortest completion to OUTPUT; their number."""
     at = _nearest_item(m, state)
@@ -184,7 +176,7 @@ def spell_state(m: Memory, state: int) -> int:
         node, frame = get(m, FRAMES, at + EXIT_NODE), get(m, FRAMES, at + EXIT_FRAME)
 
 
-@kernel
+@exported
 def spell_out(m: Memory, out: NDArray[np.uint8]) -> None:
     """The byte sets in OUTPUT as bytes that are easy to read."""
     for index in range(len(out)):
@@ -290,7 +282,7 @@ def _push_members(m: Memory, node: int, top: int) -> int:
     return first + total
 
 
-@kernel
+@exported
 def forced_bytes(m: Memory, state: int, limit: int) -> int:
     """Write the bytes that every continuation begins with to OUTPUT; their number."""
     count = 0

@@ -48,15 +48,7 @@ from lipogram.grammars.engine.layout import (
     B,
     C,
 )
-from lipogram.grammars.engine.memory import (
-    Memory,
-    burn,
-    get,
-    kernel,
-    put,
-    put_word,
-    reserve,
-)
+from lipogram.grammars.engine.memory import Memory, burn, get, put, put_word, reserve
 from lipogram.grammars.engine.nodes import (
     add,
     added,
@@ -68,6 +60,7 @@ from lipogram.grammars.engine.nodes import (
     second_hash,
     set_field,
 )
+from lipogram.grammars.kernels import kernel
 
 _SHORT_CHAIN = 3  # bytes after the first of a character
 _FEW_COUNTED = 32  # options of one choice, which are compared in pairs

@@ -34,10 +34,10 @@ from lipogram.grammars.engine.memory import (
     clear,
     get,
     integer,
-    kernel,
     put,
     reserve,
 )
+from lipogram.grammars.kernels import kernel
 
 _NOT_KEPT: Final = -1
 

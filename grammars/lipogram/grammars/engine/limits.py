@@ -38,16 +38,11 @@ from lipogram.grammars.engine.layout import (
     B,
     C,
 )
-from lipogram.grammars.engine.memory import (
-    Memory,
-    get,
-    kernel,
-    put,
-    reserve,
-)
+from lipogram.grammars.engine.memory import Memory, get, put, reserve
 from lipogram.grammars.engine.nodes import (
     field,
 )
+from lipogram.grammars.kernels import kernel
 
 # Degrees: without limits of many turns, as many as long tokens have bytes; and without those that
 # leave room for some turns more than there must be.

@@ -22,16 +22,12 @@ from lipogram.grammars.engine.layout import (
     TEXT_STARTS,
     TEXTS,
 )
-from lipogram.grammars.engine.memory import (
-    Memory,
-    burn,
-    get,
-    kernel,
-)
+from lipogram.grammars.engine.memory import Memory, burn, get
 from lipogram.grammars.engine.nodes import (
     add,
     known,
 )
+from lipogram.grammars.kernels import kernel
 
 _FEW_LITERALS = 64  # as many are alternatives like others
 

@@ -56,20 +56,14 @@ from lipogram.grammars.engine.layout import (
 from lipogram.grammars.engine.literals import (
     literals,
 )
-from lipogram.grammars.engine.memory import (
-    Memory,
-    burn,
-    get,
-    kernel,
-    put,
-    reserve,
-)
+from lipogram.grammars.engine.memory import Memory, burn, get, put, reserve
 from lipogram.grammars.engine.runs import (
     BEGUN,
     beginning,
     family_field,
     members,
 )
+from lipogram.grammars.kernels import kernel
 
 # Operations and their arguments.
 END: Final = 0  # of a rule

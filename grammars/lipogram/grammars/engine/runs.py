@@ -53,7 +53,6 @@ from lipogram.grammars.engine.memory import (
     get,
     get_word,
     integer,
-    kernel,
     put,
     put_word,
     reserve,
@@ -64,6 +63,7 @@ from lipogram.grammars.engine.nodes import (
     known,
     multiplied,
 )
+from lipogram.grammars.kernels import kernel
 
 BEGUN, AFTER, BEFORE, BEFORE_BYTES = range(4)  # phases
 

@@ -47,14 +47,7 @@ from lipogram.grammars.engine.limits import (
     least_limit,
     loosened,
 )
-from lipogram.grammars.engine.memory import (
-    Memory,
-    burn,
-    get,
-    kernel,
-    put,
-    reserve,
-)
+from lipogram.grammars.engine.memory import Memory, burn, get, put, reserve
 from lipogram.grammars.engine.nodes import (
     added,
     field,
@@ -62,6 +55,7 @@ from lipogram.grammars.engine.nodes import (
     multiplied,
     set_field,
 )
+from lipogram.grammars.kernels import kernel
 
 _UNKNOWN, _LIVE, _DEAD = 0, 1, 2
 

@@ -52,14 +52,7 @@ from lipogram.grammars.engine.layout import (
 from lipogram.grammars.engine.literals import (
     literals,
 )
-from lipogram.grammars.engine.memory import (
-    Memory,
-    burn,
-    get,
-    kernel,
-    put,
-    reserve,
-)
+from lipogram.grammars.engine.memory import Memory, burn, get, put, reserve
 from lipogram.grammars.engine.nodes import (
     added,
     multiplied,
@@ -97,6 +90,7 @@ from lipogram.grammars.engine.states import (
     expand,
     residual_state,
 )
+from lipogram.grammars.kernels import exported, kernel
 
 
 @kernel
@@ -239,7 +233,7 @@ def settle(m: Memory) -> None:
             put(m, RULES, at + R_FLAGS, get(m, RULES, at + R_FLAGS) | SKIPPABLE)
 
 
-@kernel
+@exported
 def begin(m: Memory, start: int) -> int:
     """Settle the rules that are loaded; the state before the first byte, 0 if nothing matches."""
     prepare(m)

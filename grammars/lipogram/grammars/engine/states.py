@@ -74,7 +74,6 @@ from lipogram.grammars.engine.memory import (
     get,
     get_word,
     integer,
-    kernel,
     put,
     put_word,
     reserve,
@@ -92,6 +91,7 @@ from lipogram.grammars.engine.search import (
 from lipogram.grammars.engine.worklist import (
     add_once,
 )
+from lipogram.grammars.kernels import exported, kernel
 
 
 @kernel
@@ -160,7 +160,7 @@ def residual_state(m: Memory, node: int) -> int:
     return intern_state(m, end + 1)
 
 
-@kernel
+@exported
 def row_of(m: Memory, state: int) -> int:
     """Twice the row of a state, plus one if it is complete; the state is expanded if need be."""
     row = get(m, ROW_OF, state)

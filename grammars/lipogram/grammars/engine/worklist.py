@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from lipogram.grammars.engine.memory import (
-    Memory,
-    capacity,
-    clear,
-    get,
-    kernel,
-    put,
-    reserve,
-)
+from lipogram.grammars.engine.memory import Memory, capacity, clear, get, put, reserve
+from lipogram.grammars.kernels import kernel
 
 
 @kernel

@@ -25,19 +25,12 @@ from lipogram.grammars.engine.layout import (
     STATE_WIDTH,
     STATES,
 )
-from lipogram.grammars.engine.memory import (
-    COUNTERS,
-    Memory,
-    burn,
-    get,
-    kernel,
-    put,
-    reserve,
-)
+from lipogram.grammars.engine.memory import COUNTERS, Memory, burn, get, put, reserve
 from lipogram.grammars.engine.states import (
     residual_state,
     row_of,
 )
+from lipogram.grammars.kernels import exported, kernel
 from lipogram.grammars.lattice.gaps import (
     skip,
 )
@@ -219,7 +212,7 @@ def can_end(m: Memory, k: Memory, state: int, cell: int) -> bool:
     return verdict == _LIVE
 
 
-@kernel
+@exported
 def front(m: Memory, k: Memory, cell: int) -> int:
     """What all texts in front of a cell lead to, as far as what is behind allows; or NOWHERE."""
     at = cell

@@ -60,14 +60,7 @@ from lipogram.grammars.engine.layout import (
     B,
     C,
 )
-from lipogram.grammars.engine.memory import (
-    Memory,
-    burn,
-    get,
-    kernel,
-    put,
-    reserve,
-)
+from lipogram.grammars.engine.memory import Memory, burn, get, put, reserve
 from lipogram.grammars.engine.nodes import (
     field,
     is_nullable,
@@ -81,6 +74,7 @@ from lipogram.grammars.engine.search import (
 from lipogram.grammars.engine.worklist import (
     add_once,
 )
+from lipogram.grammars.kernels import exported, kernel
 from lipogram.grammars.lattice.unions import (
     state_of_keys,
 )
@@ -241,7 +235,7 @@ def _kept(m: Memory, count: int) -> int:
     return state_of_keys(m, keys[:size])
 
 
-@kernel
+@exported
 def skip(m: Memory, state: int) -> int:
     """The state of all texts that begin with what led to `state`, kept; -1: too many readings."""
     reserve(m, _ANY_TEXT, 4 * m[STATE_COUNT])

@@ -11,14 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lipogram.grammars.engine.memory import (
-    COUNTERS,
-    Memory,
-    get,
-    kernel,
-    put,
-    reserve,
-)
+from lipogram.grammars.engine.memory import COUNTERS, Memory, get, put, reserve
+from lipogram.grammars.kernels import exported, kernel
 
 ELEMENTS: Final = 8  # bytes of all texts there have been, and these:
 GAP, NEXT, END = -1, -2, -3  # any text; the cell ends; so does the row
@@ -57,7 +51,7 @@ def settled(k: Memory, place: int) -> int:
         return place
 
 
-@kernel
+@exported
 def put_text(k: Memory, cell: int, text: NDArray[np.int64]) -> None:
     """Let a cell have the elements given: bytes, or a GAP; `follow` must be told then."""
     start = k[COUNTERS + ELEMENTS]
@@ -74,7 +68,7 @@ def put_text(k: Memory, cell: int, text: NDArray[np.int64]) -> None:
     set_cell_field(k, cell, C_START, start)
 
 
-@kernel
+@exported
 def follow(k: Memory, cell: int, count: int) -> None:
     """See to it that what is known takes a change of a cell into account, in a row of `count`."""
     k[CLOCK] += 1

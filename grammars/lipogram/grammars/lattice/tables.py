@@ -7,16 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from lipogram.grammars.engine.memory import (
-    COUNTERS,
-    Memory,
-    capacity,
-    clear,
-    get,
-    kernel,
-    put,
-    reserve,
-)
+from lipogram.grammars.engine.memory import COUNTERS, Memory, capacity, clear, get, put, reserve
+from lipogram.grammars.kernels import kernel
 
 # A table is an array of rows; the next array has its slots, and a counter its size.
 WIDTH: Final = 6

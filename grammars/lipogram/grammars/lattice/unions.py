@@ -16,21 +16,15 @@ from lipogram.grammars.engine.layout import (
     STATE_WIDTH,
     STATES,
 )
-from lipogram.grammars.engine.memory import (
-    Memory,
-    burn,
-    get,
-    kernel,
-    put,
-    reserve,
-)
+from lipogram.grammars.engine.memory import Memory, burn, get, put, reserve
 from lipogram.grammars.engine.states import (
     intern_state,
     row_of,
 )
+from lipogram.grammars.kernels import exported, kernel
 
 
-@kernel
+@exported
 def union(m: Memory, states: NDArray[np.int64], count: int) -> int:
     """The state of the items of the first `count` states."""
     if count == 1:
@@ -67,7 +61,7 @@ def state_of_keys(m: Memory, keys: NDArray[np.int64]) -> int:
     return intern_state(m, end)
 
 
-@kernel
+@exported
 def read(m: Memory, state: int, text: NDArray[np.uint8]) -> int:
     """The state after all bytes of a text; 0 if none."""
     burn(m, len(text))
@@ -78,7 +72,7 @@ def read(m: Memory, state: int, text: NDArray[np.uint8]) -> int:
     return state
 
 
-@kernel
+@exported
 def is_complete(m: Memory, state: int) -> bool:
     """Whether some text that led to the state is a member."""
     return row_of(m, state) & 1 == 1

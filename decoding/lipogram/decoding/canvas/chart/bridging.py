@@ -40,7 +40,6 @@ from lipogram.decoding.canvas.chart.layout import (
     PREFIXES,
     ROUND,
     TOKENS,
-    kernel,
 )
 from lipogram.decoding.canvas.chart.opening import opened
 from lipogram.decoding.canvas.chart.tracing import trace, write_way
@@ -56,6 +55,7 @@ from lipogram.decoding.canvas.compiled.search import run_begin, runs_back
 from lipogram.decoding.canvas.compiled.stretches import ACCEPTED, REJECTED, UNDECIDED, take
 from lipogram.decoding.canvas.compiled.ways import Spellings, is_free, run_end
 from lipogram.grammars.engine.memory import COUNTERS, Memory, get, put, reserve
+from lipogram.grammars.kernels import exported, kernel
 from lipogram.grammars.lattice.ahead import NOWHERE, front
 from lipogram.grammars.lattice.row import CLOCK
 
@@ -101,7 +101,7 @@ def decide_near(
     return ACCEPTED if is_found else UNDECIDED
 
 
-@kernel
+@exported
 def decide_far(
     m: Memory, c: Memory, k: Memory, r: Memory, s: Spellings, position: int, token: int, end: int
 ) -> int:
@@ -113,7 +113,7 @@ def decide_far(
     return ACCEPTED if is_found else UNDECIDED
 
 
-@kernel
+@exported
 def decide_by_spelling(
     m: Memory, c: Memory, k: Memory, r: Memory, s: Spellings, position: int, token: int, end: int
 ) -> int:

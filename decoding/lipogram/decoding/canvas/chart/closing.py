@@ -51,7 +51,6 @@ from lipogram.decoding.canvas.chart.layout import (
     PUMPED,
     RETURNED,
     SAME,
-    kernel,
 )
 from lipogram.decoding.canvas.chart.tokens import add_tokens, can_go_on
 from lipogram.decoding.canvas.compiled.ways import Spellings
@@ -80,6 +79,7 @@ from lipogram.grammars.engine.memory import COUNTERS, Memory, burn, get, put, re
 from lipogram.grammars.engine.nodes import field, is_nullable
 from lipogram.grammars.engine.programs import body_of
 from lipogram.grammars.engine.search import is_alive
+from lipogram.grammars.kernels import kernel
 from lipogram.grammars.lattice.tables import VALUE, row_at
 
 

@@ -61,7 +61,6 @@ from lipogram.decoding.canvas.chart.layout import (
     QUEUE,
     WITHIN,
     WORN,
-    kernel,
 )
 from lipogram.grammars.engine.bytesets import has_byte
 from lipogram.grammars.engine.layout import (
@@ -78,6 +77,7 @@ from lipogram.grammars.engine.layout import (
 from lipogram.grammars.engine.memory import COUNTERS, Memory, burn, clear, get, put, reserve
 from lipogram.grammars.engine.nodes import field
 from lipogram.grammars.engine.search import is_alive
+from lipogram.grammars.kernels import kernel
 from lipogram.grammars.lattice.tables import VALUE, row_at
 
 

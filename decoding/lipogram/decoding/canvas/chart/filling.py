@@ -15,14 +15,7 @@ from lipogram.decoding.canvas.chart.columns import (
     read_byte,
     wipe,
 )
-from lipogram.decoding.canvas.chart.layout import (
-    BYTES,
-    ENTRIES,
-    IS_BUSY,
-    K_FIRST,
-    MODE,
-    kernel,
-)
+from lipogram.decoding.canvas.chart.layout import BYTES, ENTRIES, IS_BUSY, K_FIRST, MODE
 from lipogram.decoding.canvas.chart.opening import opened
 from lipogram.decoding.canvas.chart.tracing import trace, write_way
 from lipogram.decoding.canvas.compiled.layout import (
@@ -39,12 +32,13 @@ from lipogram.decoding.canvas.compiled.layout import (
 )
 from lipogram.decoding.canvas.compiled.ways import Spellings, is_free, run_end
 from lipogram.grammars.engine.memory import COUNTERS, Memory, get
+from lipogram.grammars.kernels import exported, kernel
 from lipogram.grammars.lattice.row import C_START, ELEMENTS, NEXT, cell_field
 
 NOTHING, TOO_MUCH = -1, -2  # instead of a column
 
 
-@kernel
+@exported
 def fill_by_chart(m: Memory, c: Memory, k: Memory, s: Spellings, end: int, most: int) -> bool:
     """Whether a filling is found; it goes to WAY. Slots are all free, or have their tokens.
 

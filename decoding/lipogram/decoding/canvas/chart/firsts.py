@@ -6,12 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from lipogram.decoding.canvas.chart.layout import (
-    FIRST_BYTES,
-    IS_FIRST_KNOWN,
-    WAITING,
-    kernel,
-)
+from lipogram.decoding.canvas.chart.layout import FIRST_BYTES, IS_FIRST_KNOWN, WAITING
 from lipogram.grammars.engine.bytesets import mask_word
 from lipogram.grammars.engine.derive import derive
 from lipogram.grammars.engine.layout import (
@@ -29,6 +24,7 @@ from lipogram.grammars.engine.layout import (
 from lipogram.grammars.engine.memory import Memory, burn, get, get_word, put, put_word, reserve
 from lipogram.grammars.engine.nodes import field
 from lipogram.grammars.engine.programs import body_of
+from lipogram.grammars.kernels import kernel
 
 _MANY: Final = 500  # residuals
 
@@ -50,13 +46,20 @@ def first_word(m: Memory, c: Memory, rule: int, index: int) -> np.uint64:
 
 
 @kernel
+def _is_waiting(c: Memory, count: int, node: int) -> bool:
+    index = 0
+    while index < count and get(c, WAITING, index) != node:
+        index += 1
+    return index < count
+
+
+@kernel
 def _find(m: Memory, c: Memory, rule: int) -> None:
     """Write the bytes with which any residual begins that comes first in the rule.
 
     Where those are many, all bytes.
     """
     w0 = w1 = w2 = w3 = np.uint64(0)
-    seen = {body_of(m, rule)}
     reserve(c, WAITING, 4)
     put(c, WAITING, 0, body_of(m, rule))
     count, waiting = 1, 0
@@ -78,8 +81,7 @@ def _find(m: Memory, c: Memory, rule: int) -> None:
             called, rest = get(m, CALLS, 2 * index), get(m, CALLS, 2 * index + 1)
             found = body_of(m, called)
             for _ in range(2):
-                if found not in seen:
-                    seen.add(found)
+                if not _is_waiting(c, count, found):
                     reserve(c, WAITING, 4 * (count + 1))
                     put(c, WAITING, count, found)
                     count += 1

@@ -7,12 +7,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lipogram.decoding.canvas.chart.layout import JUMPS, ROOTS, kernel
+from lipogram.decoding.canvas.chart.layout import JUMPS, ROOTS
 from lipogram.decoding.reaches.layout import BYTE, DEPTH, NODES, SKIP, TOKEN, TOKEN_START
 from lipogram.grammars.engine.derive import derive
 from lipogram.grammars.engine.layout import CALL_END, CALL_START, EDGE_END, EDGE_START, EDGES
 from lipogram.grammars.engine.memory import COUNTERS, Memory, burn, get, put, reserve
 from lipogram.grammars.engine.nodes import field, is_nullable
+from lipogram.grammars.kernels import kernel
 
 _MAX_VISITED: Final = 128  # residuals
 _SINGLE: Final = 256  # byte sets below are of one byte

@@ -2,24 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final
 
-from lipogram.decoding.canvas.compiled import layout
-from lipogram.grammars.engine import memory
 from lipogram.grammars.engine.memory import COUNTERS
-
-Compiled = TypeVar("Compiled", bound=Callable[..., Any])
-
-
-def kernel(function: Compiled) -> Compiled:
-    """As the canvas's; what is cached contains what `compiled` compiles, too."""
-    dispatcher: Any = layout.kernel(function)
-    index = dispatcher._cache._cache_file
-    index._source_stamp += (memory._stamp(Path(layout.__file__).parent),)
-    return dispatcher  # type: ignore[no-any-return]
-
 
 ENTRY_AT: Final = 8  # table (residual, frame, column and flags): one more than the entry
 ENTRIES: Final = 10  # [., 9]

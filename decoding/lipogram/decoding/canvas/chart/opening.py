@@ -16,9 +16,9 @@ from lipogram.decoding.canvas.chart.layout import (
     OWN_FRAMES,
     OWN_WIDTH,
     ROUND,
-    kernel,
 )
 from lipogram.grammars.engine.memory import Memory, burn, get, put, reserve
+from lipogram.grammars.kernels import kernel
 from lipogram.grammars.lattice.ahead import BEYOND, PLACES, ends_of_residual, is_open
 from lipogram.grammars.lattice.row import C_START, cell_field, settled
 from lipogram.grammars.lattice.tables import EXTRA, VALUE, row_at

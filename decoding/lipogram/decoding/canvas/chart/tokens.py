@@ -35,7 +35,6 @@ from lipogram.decoding.canvas.chart.layout import (
     PUMPED,
     SOME_ROOTS,
     WITHIN,
-    kernel,
 )
 from lipogram.decoding.canvas.compiled.ways import Spellings
 from lipogram.decoding.reaches.layout import BYTE, SKIP, TOKEN, TOKEN_START
@@ -53,6 +52,7 @@ from lipogram.grammars.engine.memory import (
 )
 from lipogram.grammars.engine.nodes import field
 from lipogram.grammars.engine.search import is_alive
+from lipogram.grammars.kernels import kernel
 from lipogram.grammars.lattice.tables import VALUE, row_at
 
 _SMALL: Final = 4  # bytes

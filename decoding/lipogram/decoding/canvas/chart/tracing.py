@@ -27,13 +27,13 @@ from lipogram.decoding.canvas.chart.layout import (
     RETURNED,
     TRAIL,
     WAITING,
-    kernel,
 )
 from lipogram.decoding.canvas.chart.opening import STEP_WIDTH, T_BEFORE, T_CALLER
 from lipogram.decoding.canvas.compiled.layout import EMPTY
 from lipogram.decoding.canvas.compiled.stretches import take
 from lipogram.decoding.canvas.compiled.ways import Spellings
 from lipogram.grammars.engine.memory import Memory, get, put, reserve
+from lipogram.grammars.kernels import kernel
 
 _LONGEST: Final = 100_000  # steps of a trace
 

@@ -11,7 +11,6 @@ from lipogram.decoding.canvas.chart.bridging import (
     decide_in_run,
     decide_near,
 )
-from lipogram.decoding.canvas.chart.layout import kernel
 from lipogram.decoding.canvas.compiled.deciding import (
     decide_around,
     decide_by_witness,
@@ -22,12 +21,13 @@ from lipogram.decoding.canvas.compiled.search import find, run_begin
 from lipogram.decoding.canvas.compiled.stretches import UNDECIDED
 from lipogram.decoding.canvas.compiled.ways import Spellings, run_end
 from lipogram.grammars.engine.memory import FUEL, Memory
+from lipogram.grammars.kernels import exported
 
 SHARE: Final = 8  # a part of the work that may be done, for all fillings at once in a long run
 _MUCH: Final = 10_000_000  # units of work that make charts worth while
 
 
-@kernel
+@exported
 def decide(
     m: Memory, k: Memory, r: Memory, w: Memory, c: Memory, s: Spellings, t: Spellings,
     position: int, token: int, end: int, work: int,

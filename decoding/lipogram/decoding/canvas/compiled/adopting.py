@@ -14,16 +14,16 @@ from lipogram.decoding.canvas.compiled.layout import (
     S_TEXT,
     S_TOKEN,
     TEXT,
-    kernel,
     set_slot_field,
     slot_field,
 )
 from lipogram.decoding.canvas.compiled.ways import Spellings, read_elements, read_token, text_of
 from lipogram.grammars.engine.memory import Memory
+from lipogram.grammars.kernels import exported, kernel
 from lipogram.grammars.lattice.row import C_START, cell_field, follow, put_text, set_cell_field
 
 
-@kernel
+@exported
 def adopt(
     m: Memory, k: Memory, r: Memory, w: Memory, s: Spellings, pairs: NDArray[np.int64],
     position: int, end: int,
@@ -74,7 +74,7 @@ def _put(r: Memory, w: Memory, s: Spellings, cell: int, token: int) -> None:
     put_text(w, cell, text_of(s, token))
 
 
-@kernel
+@exported
 def put_gap(
     k: Memory, r: Memory, w: Memory, position: int, text: NDArray[np.int64], end: int
 ) -> None:

@@ -17,7 +17,6 @@ from lipogram.decoding.canvas.compiled.layout import (
     S_STATE,
     S_STOP,
     WAY,
-    kernel,
     slot_field,
 )
 from lipogram.decoding.canvas.compiled.search import goes_by_witness, run_begin, runs_back
@@ -35,6 +34,7 @@ from lipogram.decoding.canvas.compiled.stretches import (
 )
 from lipogram.decoding.canvas.compiled.ways import Spellings, read_spelling, read_token, run_end
 from lipogram.grammars.engine.memory import COUNTERS, FUEL, Memory
+from lipogram.grammars.kernels import exported, kernel
 from lipogram.grammars.lattice.ahead import NOWHERE, can_end, front
 
 _FEW_SLOTS: Final = 3  # in a run, in which all tokens are tried
@@ -96,7 +96,7 @@ def decide_from_start(
     )
 
 
-@kernel
+@exported
 def decide_one_of(
     m: Memory, k: Memory, r: Memory, w: Memory, v: Memory, a: Memory, s: Spellings,
     wanted: NDArray[np.int32], position: int, end: int,

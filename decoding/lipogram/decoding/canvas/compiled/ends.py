@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from lipogram.decoding.canvas.compiled.layout import (
-    ENDS_POOL,
-    KINDS,
-    KNOWN_ENDS,
-    kernel,
-)
+from lipogram.decoding.canvas.compiled.layout import ENDS_POOL, KINDS, KNOWN_ENDS
 from lipogram.decoding.canvas.compiled.outcomes import ENDS, ends
 from lipogram.decoding.canvas.compiled.ways import Spellings
 from lipogram.decoding.reaches.layout import NODES as NODE_COUNT
 from lipogram.grammars.engine.bytesets import mixed
 from lipogram.grammars.engine.layout import ITEMS, S_END, S_START, STATE_WIDTH, STATES
 from lipogram.grammars.engine.memory import COUNTERS, Memory, get, integer, put, reserve
+from lipogram.grammars.kernels import kernel
 from lipogram.grammars.lattice.tables import EXTRA, TICK, VALUE, row_at
 
 

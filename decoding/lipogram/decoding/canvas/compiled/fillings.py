@@ -23,11 +23,11 @@ from lipogram.decoding.canvas.compiled.layout import (
     OPTIONS,
     PATH,
     is_possible,
-    kernel,
 )
 from lipogram.decoding.canvas.compiled.ways import Spellings, add_node, read_token
 from lipogram.grammars.engine.exits import shortest_length
 from lipogram.grammars.engine.memory import COUNTERS, Memory, get, put, reserve
+from lipogram.grammars.kernels import kernel
 from lipogram.grammars.lattice.tables import EXTRA, VALUE, row_at, shorten
 
 _MAX_LAYERS: Final = 20  # tokens in a run, before others are put in

@@ -26,7 +26,6 @@ from lipogram.decoding.canvas.compiled.layout import (
     S_TOKEN,
     SLOT,
     is_possible,
-    kernel,
     set_slot_field,
     slot_field,
 )
@@ -41,6 +40,7 @@ from lipogram.decoding.canvas.compiled.ways import (
 )
 from lipogram.grammars.engine.memory import Memory, clear, get, put, reserve
 from lipogram.grammars.engine.states import row_of
+from lipogram.grammars.kernels import exported, kernel
 from lipogram.grammars.lattice.ahead import pruned
 from lipogram.grammars.lattice.row import follow, put_text
 from lipogram.grammars.lattice.tables import EXTRA, VALUE, shorten
@@ -51,7 +51,7 @@ _STATES: Final = 128  # that are united
 _ROWS: Final = 1 << 16
 
 
-@kernel
+@exported
 def fill(
     m: Memory, k: Memory, v: Memory, w: Memory, s: Spellings, state: int, end: int, most: int,
     loose: int,

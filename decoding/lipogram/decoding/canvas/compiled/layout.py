@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final
 
-from lipogram.grammars import lattice
-from lipogram.grammars.engine import memory
 from lipogram.grammars.engine.memory import COUNTERS, Memory, get, put
+from lipogram.grammars.kernels import kernel
 from lipogram.grammars.lattice.ahead import can_end
-
-Compiled = TypeVar("Compiled", bound=Callable[..., Any])
-
-
-def kernel(function: Compiled) -> Compiled:
-    """As the engine's; what is cached contains what `lattice` compiles, too."""
-    dispatcher: Any = memory.kernel(function)
-    index = dispatcher._cache._cache_file
-    index._source_stamp += (memory._stamp(Path(lattice.__file__).parent),)
-    return dispatcher  # type: ignore[no-any-return]
-
 
 SLOTS: Final = 24  # [P, 8] by position: the cell behind it, and the witness there
 SLOT_WIDTH: Final = 8

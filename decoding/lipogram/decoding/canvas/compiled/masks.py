@@ -5,20 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lipogram.decoding.canvas.compiled.layout import (
-    MARKS,
-    WAY,
-    kernel,
-)
+from lipogram.decoding.canvas.compiled.layout import MARKS, WAY
 from lipogram.decoding.canvas.compiled.outcomes import ENDS, outcomes
 from lipogram.decoding.canvas.compiled.stretches import restore_row, take, write_row
 from lipogram.decoding.canvas.compiled.ways import Spellings
 from lipogram.grammars.engine.layout import STATE_COUNT
 from lipogram.grammars.engine.memory import COUNTERS, Memory, get, put, reserve
+from lipogram.grammars.kernels import exported, kernel
 from lipogram.grammars.lattice.ahead import can_end
 
 
-@kernel
+@exported
 def keep_possible(
     m: Memory, k: Memory, a: Memory, s: Spellings, state: int, position: int,
     after: NDArray[np.int32], left: NDArray[np.bool_],
@@ -29,7 +26,7 @@ def keep_possible(
         left[token] &= after[token] != 0 and get(k, MARKS, after[token]) != 0
 
 
-@kernel
+@exported
 def move_fitting(
     m: Memory, k: Memory, w: Memory, a: Memory, s: Spellings, state: int, position: int,
     pairs: NDArray[np.int64], after: NDArray[np.int32], left: NDArray[np.bool_],

@@ -20,17 +20,11 @@ from lipogram.grammars.engine.layout import (
     ROWS,
     STATE_COUNT,
 )
-from lipogram.grammars.engine.memory import (
-    Memory,
-    burn,
-    get,
-    kernel,
-    put,
-    reserve,
-)
+from lipogram.grammars.engine.memory import Memory, burn, get, put, reserve
 from lipogram.grammars.engine.states import (
     row_of,
 )
+from lipogram.grammars.kernels import exported, kernel
 
 # Scratch arrays of the engine's memory that it does not use itself.
 ENDS: Final = 60  # [., 2] state, token
@@ -39,7 +33,7 @@ _PATH: Final = 62  # by depth: row; and the usual successor there
 _MANY_BYTES: Final = 24  # that lead to the usual successor
 
 
-@kernel
+@exported
 def outcomes(
     m: Memory, v: Memory, state: int, usable: NDArray[np.int32], after: NDArray[np.int32]
 ) -> int:

@@ -25,7 +25,6 @@ from lipogram.decoding.canvas.compiled.layout import (
     SLOT,
     WAY,
     is_possible,
-    kernel,
     slot_field,
 )
 from lipogram.decoding.canvas.compiled.stretches import ACCEPTED, UNDECIDED
@@ -41,6 +40,7 @@ from lipogram.decoding.canvas.compiled.ways import (
 from lipogram.grammars.engine.exits import shortest_length
 from lipogram.grammars.engine.memory import COUNTERS, Memory, get, put, reserve
 from lipogram.grammars.engine.states import row_of
+from lipogram.grammars.kernels import kernel
 from lipogram.grammars.lattice.ahead import can_end
 from lipogram.grammars.lattice.tables import VALUE, row_at, shorten
 

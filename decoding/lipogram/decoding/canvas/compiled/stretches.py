@@ -36,7 +36,6 @@ from lipogram.decoding.canvas.compiled.layout import (
     UNIONS,
     WAY,
     is_possible,
-    kernel,
     slot_field,
 )
 from lipogram.decoding.canvas.compiled.outcomes import ENDS, ends
@@ -49,6 +48,7 @@ from lipogram.decoding.canvas.compiled.ways import (
 )
 from lipogram.decoding.reaches.layout import NODES as NODE_COUNT
 from lipogram.grammars.engine.memory import COUNTERS, FUEL, Memory, clear, get, put, reserve
+from lipogram.grammars.kernels import exported, kernel
 from lipogram.grammars.lattice.ahead import can_end, pruned
 from lipogram.grammars.lattice.gaps import skip
 from lipogram.grammars.lattice.row import C_START, cell_field, follow, put_text
@@ -65,7 +65,7 @@ _OF_A_KIND: Final = 4  # states that some tokens lead to
 _ROWS: Final = 1 << 16
 
 
-@kernel
+@exported
 def begin_stretches(k: Memory, end: int) -> None:
     """Make room for what they lead to."""
     reserve(k, STRETCHES, 4 * _WIDTH * _STRETCHES)
@@ -102,7 +102,8 @@ def _join(m: Memory, k: Memory, array: int, place: int, state: int) -> None:
     known = get(k, array, place)
     if state == 0 or known == state:
         return
-    states = np.array([known, state])
+    states = np.empty(2, np.int64)
+    states[0], states[1] = known, state
     put(k, array, place, union(m, states, 2) if known else state)
 
 
@@ -140,7 +141,7 @@ def _go_on(
     _join(m, k, array, place + 1, after)
 
 
-@kernel
+@exported
 def forget_from(k: Memory, position: int, end: int) -> None:
     """Have what stretches lead to found out anew behind a position, everywhere if it is -1."""
     for stretch in range(_STRETCHES):
@@ -315,7 +316,7 @@ def write_row(k: Memory, w: Memory, s: Spellings, end: int) -> None:
         _put(k, w, s, get(k, WAY, 2 * index), get(k, WAY, 2 * index + 1), end)
 
 
-@kernel
+@exported
 def restore_row(k: Memory, w: Memory, s: Spellings, end: int) -> None:
     """Let the row have what the witness has instead."""
     for index in range(k[COUNTERS + WAY]):

@@ -27,7 +27,6 @@ from lipogram.decoding.canvas.compiled.layout import (
     S_TOKEN,
     SLOT,
     TEXT,
-    kernel,
     slot_field,
 )
 from lipogram.decoding.vocabulary import Vocabulary
@@ -35,6 +34,7 @@ from lipogram.grammars import special_tokens
 from lipogram.grammars.engine.layout import ROWS
 from lipogram.grammars.engine.memory import COUNTERS, Memory, burn, get, put, reserve
 from lipogram.grammars.engine.states import row_of
+from lipogram.grammars.kernels import kernel
 from lipogram.grammars.lattice.row import C_START, ELEMENTS, NEXT, cell_field
 
 

@@ -45,6 +45,7 @@ from lipogram.decoding.reaches.layout import (
     WORDS,
 )
 from lipogram.grammars.engine.bytesets import (
+    bit_count,
     has_byte,
     mask_word,
 )
@@ -261,15 +262,9 @@ def letters_back(m: Memory, state: int, row: int, words: NDArray[np.uint64]) -> 
     return found
 
 
-@exported
+@kernel
 def count_bits(words: NDArray[np.uint64]) -> int:
-    count = 0
-    for index in range(4):
-        word = words[index]
-        while word != np.uint64(0):
-            word &= word - np.uint64(1)
-            count += 1
-    return count
+    return bit_count(words[0]) + bit_count(words[1]) + bit_count(words[2]) + bit_count(words[3])
 
 
 @kernel

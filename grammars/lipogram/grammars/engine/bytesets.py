@@ -1,6 +1,8 @@
-"""Sets of bytes by number, and classes of bytes that are alike to several sets."""
+"""Sets of bytes by number, and the classes of bytes that several sets do not tell apart."""
 
 from __future__ import annotations
+
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +11,6 @@ from lipogram.grammars.engine.layout import (
     MASK_COUNT,
     MASK_SLOTS,
     MASKS,
-    NONCE,
 )
 from lipogram.grammars.engine.memory import (
     Memory,
@@ -22,7 +23,10 @@ from lipogram.grammars.engine.memory import (
     put_word,
     reserve,
 )
-from lipogram.grammars.kernels import kernel
+from lipogram.grammars.kernels import intrinsic, kernel
+
+_SINGLES: Final = 4 * 512  # words of the bytes that are to be classes of their own
+CLASS_WORDS: Final = _SINGLES + 4
 
 
 @kernel
@@ -36,17 +40,16 @@ def mixed(value: np.uint64, other: np.uint64) -> np.uint64:
     return value ^ (value >> np.uint64(31))
 
 
-@kernel
+@intrinsic
 def lowest_bit(word: np.uint64) -> int:
     """The index of the lowest bit of a word that has one."""
-    index = 0
-    shift = 32
-    while shift:
-        if word & ((np.uint64(1) << np.uint64(shift)) - np.uint64(1)) == np.uint64(0):
-            word >>= np.uint64(shift)
-            index += shift
-        shift >>= 1
-    return index
+    raise NotImplementedError
+
+
+@intrinsic
+def bit_count(word: np.uint64) -> int:
+    """How many bits of a word are set."""
+    raise NotImplementedError
 
 
 @kernel
@@ -112,35 +115,78 @@ def mask_of(m: Memory, w0: np.uint64, w1: np.uint64, w2: np.uint64, w3: np.uint6
 
 
 @kernel
-def sign(m: Memory, signature: NDArray[np.uint64], mask: int, number: int) -> None:
-    """Add to the signatures of the bytes of a set what stands for its number."""
-    key = mixed(np.uint64(number), np.uint64(m[NONCE]))  # secret: sums can be solved for
-    if mask < 256:
-        signature[mask] += key
-        return
-    for at in range(4):
-        word = mask_word(m, mask, at)
-        while word != np.uint64(0):
-            signature[64 * at + lowest_bit(word)] += key
-            word &= word - np.uint64(1)
+def begin_classes(partition: NDArray[np.uint64], has_all: bool) -> int:
+    """Begin to part bytes into classes, with one class of all bytes or with none; how many.
+
+    A class is four words of the partition, which has CLASS_WORDS.
+    """
+    partition[_SINGLES:] = np.uint64(0)
+    partition[:4] = ~np.uint64(0)
+    return int(has_all)
 
 
 @kernel
-def classify(signature: NDArray[np.uint64], class_of: NDArray[np.int64]) -> int:
-    """Number the bytes so that equal numbers have equal signatures, 0 having none; how many."""
-    numbers = np.zeros(512, np.int64)
-    classes = 1
-    for byte in range(256):
-        value = signature[byte]
-        if value == np.uint64(0):
+def split(m: Memory, partition: NDArray[np.uint64], classes: int, mask: int) -> int:
+    """Split classes that a set cuts in two, and add what lies in none; how many there are then.
+
+    Single bytes are only noted: see `isolate`.
+    """
+    if mask < 256:
+        partition[_SINGLES + (mask >> 6)] |= np.uint64(1) << np.uint64(mask & 63)
+        return classes
+    w0, w1 = mask_word(m, mask, 0), mask_word(m, mask, 1)
+    w2, w3 = mask_word(m, mask, 2), mask_word(m, mask, 3)
+    for at in range(0, 4 * classes, 4):
+        b0, b1, b2, b3 = partition[at], partition[at + 1], partition[at + 2], partition[at + 3]
+        c0, c1, c2, c3 = b0 & w0, b1 & w1, b2 & w2, b3 & w3
+        if c0 | c1 | c2 | c3 == np.uint64(0):
             continue
-        slot = integer(value & np.uint64(511))
-        while numbers[slot] and signature[numbers[slot] - 1] != value:
-            slot = (slot + 1) & 511
-        if numbers[slot] == 0:
-            numbers[slot] = byte + 1
-            class_of[byte] = classes
+        if (b0 ^ c0) | (b1 ^ c1) | (b2 ^ c2) | (b3 ^ c3) != np.uint64(0):
+            _put_class(partition, 4 * classes, b0 ^ c0, b1 ^ c1, b2 ^ c2, b3 ^ c3)
+            _put_class(partition, at, c0, c1, c2, c3)
             classes += 1
-        else:
-            class_of[byte] = class_of[numbers[slot] - 1]
+        w0, w1, w2, w3 = w0 ^ c0, w1 ^ c1, w2 ^ c2, w3 ^ c3
+    if w0 | w1 | w2 | w3 != np.uint64(0):
+        _put_class(partition, 4 * classes, w0, w1, w2, w3)
+        classes += 1
     return classes
+
+
+@kernel
+def _put_class(
+    partition: NDArray[np.uint64], at: int,
+    w0: np.uint64, w1: np.uint64, w2: np.uint64, w3: np.uint64,
+) -> None:  # fmt: skip
+    partition[at], partition[at + 1] = w0, w1
+    partition[at + 2], partition[at + 3] = w2, w3
+
+
+@kernel
+def isolate(partition: NDArray[np.uint64], classes: int) -> int:
+    """Make each single byte that was noted a class of its own; how many there are then.
+
+    A class that they were taken from may have none left.
+    """
+    zero, one = np.uint64(0), np.uint64(1)
+    before = classes
+    for word in range(4):
+        singles = partition[_SINGLES + word]
+        if singles == zero:
+            continue
+        for at in range(word, 4 * before, 4):
+            partition[at] &= ~singles
+        while singles != zero:
+            _put_class(partition, 4 * classes, zero, zero, zero, zero)
+            partition[4 * classes + word] = one << np.uint64(lowest_bit(singles))
+            singles &= singles - one
+            classes += 1
+    return classes
+
+
+@kernel
+def first_byte(partition: NDArray[np.uint64], number: int) -> int:
+    """The lowest byte of a class, -1 if it has none."""
+    for word in range(4):
+        if partition[4 * number + word] != np.uint64(0):
+            return 64 * word + lowest_bit(partition[4 * number + word])
+    return -1

@@ -15,10 +15,13 @@ from lipogram.grammars.engine.booleans import (
     complement,
 )
 from lipogram.grammars.engine.bytesets import (
-    classify,
+    CLASS_WORDS,
+    begin_classes,
+    first_byte,
     has_byte,
+    isolate,
     mask_of,
-    sign,
+    split,
 )
 from lipogram.grammars.engine.calls import (
     nameless,
@@ -311,30 +314,23 @@ def _boolean_edges(m: Memory, node: int) -> None:
     """Deterministic edges: one for each class of bytes that all items treat alike."""
     op, a = field(m, node, OP), field(m, node, A)
     items = field(m, node, B) if op == BOTH else 1
-    signature = np.zeros(256, np.uint64)
-    edges = 0
+    partition = np.empty(CLASS_WORDS, np.uint64)
+    classes, edges = begin_classes(partition, op == NOT), 0
     for item in range(items):
         part = get(m, LISTS, a + item) if op == BOTH else a
         for index in range(field(m, part, EDGE_START) - 1, field(m, part, EDGE_END)):
             edges += 1
-            sign(m, signature, get(m, EDGES, 2 * index), edges)
-    class_of = np.zeros(256, np.int64)
-    classes = classify(signature, class_of)
-    first = np.full(classes, -1, np.int64)
-    words = np.zeros((classes, 4), np.uint64)
-    for byte in range(256):
-        kind = class_of[byte]
-        if first[kind] < 0:
-            first[kind] = byte
-        words[kind, byte >> 6] |= np.uint64(1) << np.uint64(byte & 63)
-    burn(m, 64 + 4 * edges + 4 * classes * items)
-    for kind in range(classes):
-        rest = NOTHING
-        if first[kind] >= 0:
-            rest = _boolean_rest(m, op, a, items, first[kind])
+            classes = split(m, partition, classes, get(m, EDGES, 2 * index))
+    classes = isolate(partition, classes)
+    burn(m, 16 + 4 * edges + 4 * classes * items)
+    for number in range(classes):
+        rest, byte = NOTHING, first_byte(partition, number)
+        if byte >= 0:
+            rest = _boolean_rest(m, op, a, items, byte)
         if rest != NOTHING:
-            mask = mask_of(m, words[kind, 0], words[kind, 1], words[kind, 2], words[kind, 3])
-            _edge(m, mask, rest)
+            w0, w1 = partition[4 * number], partition[4 * number + 1]
+            w2, w3 = partition[4 * number + 2], partition[4 * number + 3]
+            _edge(m, mask_of(m, w0, w1, w2, w3), rest)
 
 
 @kernel

@@ -9,14 +9,19 @@ a frame of its own already, or is a lexeme.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lipogram.grammars.engine.bytesets import (
-    classify,
+    CLASS_WORDS,
+    begin_classes,
+    first_byte,
     has_byte,
+    isolate,
+    lowest_bit,
     mask_of,
     mask_word,
     mixed,
-    sign,
+    split,
 )
 from lipogram.grammars.engine.derive import (
     derive,
@@ -336,20 +341,27 @@ def _write_row(m: Memory, state: int, found: int, is_complete: bool) -> None:
     if found == 1 and get(m, FOUND, 0) < 256:  # most states stand inside a literal
         put(m, ROWS, 256 * row + get(m, FOUND, 0), _successor(m, found, get(m, FOUND, 0)))
     elif found:
-        signature = np.zeros(256, np.uint64)
+        partition = np.empty(CLASS_WORDS, np.uint64)
+        classes = begin_classes(partition, False)
         for index in range(found):
-            sign(m, signature, get(m, FOUND, 3 * index), index + 1)
-        class_of = np.zeros(256, np.int64)
-        classes = classify(signature, class_of)
-        successors = np.zeros(classes, np.int64)
-        for byte in range(256):
-            kind = class_of[byte]
-            if kind:
-                if successors[kind] == 0:
-                    successors[kind] = _successor(m, found, byte)
-                put(m, ROWS, 256 * row + byte, successors[kind])
+            classes = split(m, partition, classes, get(m, FOUND, 3 * index))
+        for number in range(isolate(partition, classes)):
+            if first_byte(partition, number) >= 0:
+                successor = _successor(m, found, first_byte(partition, number))
+                _write_class(m, row, partition, number, successor)
     m[ROW_COUNT] = row + 1
     put(m, ROW_OF, state, 2 * row + is_complete)  # last: readers take no lock
+
+
+@kernel
+def _write_class(
+    m: Memory, row: int, partition: NDArray[np.uint64], number: int, successor: int
+) -> None:
+    for index in range(4):
+        word = partition[4 * number + index]
+        while word != np.uint64(0):
+            put(m, ROWS, 256 * row + 64 * index + lowest_bit(word), successor)
+            word &= word - np.uint64(1)
 
 
 @kernel

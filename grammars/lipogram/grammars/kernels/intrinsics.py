@@ -1,4 +1,4 @@
-"""What kernels do without a function: words of a memory, elements at addresses, C's memory.
+"""What kernels do without a function: elements at addresses, bits of words, C's memory.
 
 Only the compiler imports this. Within kernels a memory is the address of its words: an array would
 be counted by each that holds it, a fifth of the time of all kernels.
@@ -132,3 +132,23 @@ def store(typing: Any, address: Any, index: Any, value: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, types.int64), code
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def lowest_bit(typing: Any, word: Any) -> Any:
+    """The index of the lowest bit of a word that has one."""
+
+    def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.cttz(args[0], llvm.Constant(llvm.IntType(1), 1))
+
+    return types.int64(types.uint64), code
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def bit_count(typing: Any, word: Any) -> Any:
+    """How many bits of a word are set."""
+
+    def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.ctpop(args[0])
+
+    return types.int64(types.uint64), code

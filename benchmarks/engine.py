@@ -30,6 +30,7 @@ class Lipogram:
         masking.warm_up(self.vocabulary)
         gc.collect()
         gc.freeze()
+        gc.set_threshold(20_000)  # as the server does
 
     def compile(self, schema: Any) -> None:
         self._compile(json_schema.parse(schema))

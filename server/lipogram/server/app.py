@@ -35,6 +35,7 @@ from lipogram.server.tracing import Traces, provider
 from lipogram.server.validation import invalid
 
 _CLIENT_GONE = 499
+_ALLOCATIONS = 20_000  # between collections of garbage: reading a schema makes thousands that stay
 
 
 def build_app(settings: Settings, served: Sequence[Model]) -> FastAPI:
@@ -46,6 +47,7 @@ def build_app(settings: Settings, served: Sequence[Model]) -> FastAPI:
         await service.compiler.start()
         gc.collect()
         gc.freeze()  # vocabularies and modules stay; collections need not look at them again
+        gc.set_threshold(_ALLOCATIONS)
         yield
         await service.compiler.close()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from lipogram.grammars.engine.memory import COUNTERS
+
 # Arrays of a vocabulary's memory. Nodes are those of its trie.
 BYTE: Final = 8
 SKIP: Final = 9
@@ -58,11 +60,10 @@ BYTES_BELOW: Final = 56  # by node: the most bytes of a token below it, from the
 SHORT_BYTES: Final = 57  # by bytes: one more than where in BITS the tokens of at most so many are
 IMAGE: Final = 54  # one such set: where what has been gone on with leads
 
-_COUNTERS: Final = 128
 (NODES, TOKENS, WORDS, CLASSES, VISIT_COUNT, BITS_COUNT, REGIONS, REGION_NODE_COUNT, CHILD_COUNT,
  ALLOWED_COUNT, REACHES, TOKEN_COUNT_OUT, CROSSED_COUNT, GENERATION, MAX_CHARS, LEFT_OUT_COUNT,
  KEY_COUNT, LINK_COUNT, MAX_BYTES, QUEUED, WIDTH,
- NUMBERED) = range(_COUNTERS, _COUNTERS + 22)  # fmt: skip
+ NUMBERED) = range(COUNTERS, COUNTERS + 22)  # fmt: skip
 
 CLASS_WIDTH: Final = 4
 K_STAY, K_VISIT, K_VISIT_END = range(3)

@@ -74,9 +74,9 @@ def keep_frames(m: Memory, called: int, own: int, found: int) -> None:
                 is_going = True
     _keep_circles(m, by_frame, starts, first, kept)
     for index in range(found):
-        frame = get(m, FOUND, 3 * index + 2)
+        frame = get(m, FOUND, 4 * index + 2)
         if frame >= first:
-            put(m, FOUND, 3 * index + 2, kept[frame - first])
+            put(m, FOUND, 4 * index + 2, kept[frame - first])
 
 
 @kernel

@@ -8,6 +8,8 @@ readable until the memory is released, since readers take no lock.
 
 from __future__ import annotations
 
+import ctypes
+import sys
 import weakref
 from collections.abc import Mapping
 from mmap import mmap
@@ -36,6 +38,7 @@ FUEL: Final = _WORDS - 3  # work that may still be done; see `burn`
 MAX_BYTES: Final = _WORDS - 4
 _LENT: Final = _WORDS - 5  # bit set of the arrays that lie in the memory's own pages
 _LEAST_BYTES: Final = 512
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
 def new_memory(max_bytes: int, pages: Mapping[int, int] | None = None) -> Memory:
@@ -57,6 +60,19 @@ def new_memory(max_bytes: int, pages: Mapping[int, int] | None = None) -> Memory
     memory = cast(Memory, words.view())
     weakref.finalize(memory, _let_go, words, room).atexit = False
     return memory
+
+
+def keep_freed_memory() -> None:
+    """Have the C library keep 64 MB that were freed, and take large arrays from there, too.
+
+    A page that the system gives costs more than what is then written to it, in virtual machines
+    many times as much. For a process that makes and drops memories; glibc alone can do it.
+    """
+    if sys.platform.startswith("linux"):
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt is not None:
+            mallopt(_M_TRIM_THRESHOLD, 64 << 20)
+            mallopt(_M_MMAP_THRESHOLD, 32 << 20)  # the most that is taken
 
 
 def _let_go(words: Any, room: NDArray[np.uint8] | None) -> None:

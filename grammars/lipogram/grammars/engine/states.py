@@ -51,6 +51,7 @@ from lipogram.grammars.engine.layout import (
     LEXEME,
     MAX_STATES,
     NAMELESS,
+    NONCE,
     OWN,
     PENDING,
     R_FLAGS,
@@ -134,10 +135,10 @@ def intern_state(m: Memory, end: int) -> int:
 @kernel
 def _state_slot(m: Memory, start: int, end: int) -> int:
     size = capacity(m, STATE_SLOTS) // 4
-    value = np.uint64(end - start)
-    for index in range(start, end):
+    value, secret = np.uint64(0), np.uint64(m[NONCE])  # sums can be solved for
+    for index in range(start, end):  # none waits for the one before
         node, frame = get(m, ITEMS, 2 * index), get(m, ITEMS, 2 * index + 1)
-        value = mixed(value, np.uint64(node) | (np.uint64(frame) << np.uint64(32)))
+        value += mixed(secret, np.uint64(node) | (np.uint64(frame) << np.uint64(32)))
     slot = integer(value & np.uint64(size - 1))
     while True:
         state = get(m, STATE_SLOTS, slot)
@@ -177,10 +178,10 @@ def row_of(m: Memory, state: int) -> int:
 
 @kernel
 def _add_found(m: Memory, mask: int, rest: int, frame: int, count: int) -> int:
-    reserve(m, FOUND, 12 * (count + 1))
-    put(m, FOUND, 3 * count, mask)
-    put(m, FOUND, 3 * count + 1, rest)
-    put(m, FOUND, 3 * count + 2, frame)
+    reserve(m, FOUND, 16 * (count + 1))
+    put(m, FOUND, 4 * count, mask)
+    put(m, FOUND, 4 * count + 1, rest)
+    put(m, FOUND, 4 * count + 2, frame)
     return count + 1
 
 
@@ -300,8 +301,8 @@ def _return_early(m: Memory, found: int, called: int, first_own: int) -> int:
     end = found
     kept = 0
     for index in range(found):
-        mask, rest = get(m, FOUND, 3 * index), get(m, FOUND, 3 * index + 1)
-        frame = get(m, FOUND, 3 * index + 2)
+        mask, rest = get(m, FOUND, 4 * index), get(m, FOUND, 4 * index + 1)
+        frame = get(m, FOUND, 4 * index + 2)
         is_nameless = False
         if rest == EMPTY and frame >= first_own:
             for caller in range(called):
@@ -325,7 +326,7 @@ def _return_early(m: Memory, found: int, called: int, first_own: int) -> int:
                     end = _add_found(m, mask, rest, outer, end)
     for index in range(found, end):
         for column in range(3):
-            put(m, FOUND, 3 * kept + column, get(m, FOUND, 3 * index + column))
+            put(m, FOUND, 4 * kept + column, get(m, FOUND, 4 * index + column))
         kept += 1
     return kept
 
@@ -339,18 +340,46 @@ def _write_row(m: Memory, state: int, found: int, is_complete: bool) -> None:
     reserve(m, ROWS, 1024 * (row + 1))
     burn(m, 30)
     if found == 1 and get(m, FOUND, 0) < 256:  # most states stand inside a literal
-        put(m, ROWS, 256 * row + get(m, FOUND, 0), _successor(m, found, get(m, FOUND, 0)))
+        put(m, FOUND, 3, 0)
+        successor = _successor(m, found, np.zeros(1, np.int64), get(m, FOUND, 0))
+        put(m, ROWS, 256 * row + get(m, FOUND, 0), successor)
     elif found:
+        sets = _grouped(m, found)
         partition = np.empty(CLASS_WORDS, np.uint64)
         classes = begin_classes(partition, False)
-        for index in range(found):
-            classes = split(m, partition, classes, get(m, FOUND, 3 * index))
+        for first in sets:
+            classes = split(m, partition, classes, get(m, FOUND, 4 * first))
         for number in range(isolate(partition, classes)):
             if first_byte(partition, number) >= 0:
-                successor = _successor(m, found, first_byte(partition, number))
+                successor = _successor(m, found, sets, first_byte(partition, number))
                 _write_class(m, row, partition, number, successor)
     m[ROW_COUNT] = row + 1
     put(m, ROW_OF, state, 2 * row + is_complete)  # last: readers take no lock
+
+
+@kernel
+def _grouped(m: Memory, found: int) -> NDArray[np.int64]:
+    """Link the edges that have the same byte set; the first of each."""
+    size = 4
+    while size < 2 * found:
+        size *= 2
+    slots, firsts = np.zeros(size, np.int64), np.empty(found, np.int64)
+    sets = 0
+    for index in range(found):
+        mask = get(m, FOUND, 4 * index)
+        slot = (mask * 0x9E3779B1 >> 8) & (size - 1)
+        while slots[slot] and get(m, FOUND, 4 * (slots[slot] - 1)) != mask:
+            slot = (slot + 1) & (size - 1)
+        if slots[slot] == 0:
+            firsts[sets] = index
+            sets += 1
+            slots[slot] = index + 1
+            put(m, FOUND, 4 * index + 3, 0)
+        else:
+            first = slots[slot] - 1
+            put(m, FOUND, 4 * index + 3, get(m, FOUND, 4 * first + 3))
+            put(m, FOUND, 4 * first + 3, index)
+    return firsts[:sets]
 
 
 @kernel
@@ -365,18 +394,23 @@ def _write_class(
 
 
 @kernel
-def _successor(m: Memory, found: int, byte: int) -> int:
+def _successor(m: Memory, found: int, sets: NDArray[np.int64], byte: int) -> int:
     """The state of the items of all edges that take the byte."""
     start = m[STATE_ITEM_COUNT]
     reserve(m, ITEMS, 8 * (start + found))
     reserve(m, KEYS, 8 * found)
     count = 0
-    for index in range(found):
-        if has_byte(m, get(m, FOUND, 3 * index), byte):
-            node = np.uint64(get(m, FOUND, 3 * index + 1))
-            key = (node << np.uint64(32)) | np.uint64(get(m, FOUND, 3 * index + 2))
-            put_word(m, KEYS, count, key)
-            count += 1
+    for index in sets:
+        if has_byte(m, get(m, FOUND, 4 * index), byte):
+            linked = index
+            while True:
+                node = np.uint64(get(m, FOUND, 4 * linked + 1))
+                key = (node << np.uint64(32)) | np.uint64(get(m, FOUND, 4 * linked + 2))
+                put_word(m, KEYS, count, key)
+                count += 1
+                linked = get(m, FOUND, 4 * linked + 3)
+                if linked == 0:
+                    break
     burn(m, found + 4 * count)
     _sort_keys(m, count)
     end = start

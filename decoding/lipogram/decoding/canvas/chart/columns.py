@@ -200,13 +200,20 @@ def add_entry(
     source: int, other: int,
 ) -> None:  # fmt: skip
     """Add an entry, or let one that is there cost less. Not where its room is too small."""
+    bucket = cost
+    if is_called_in(c, frame, column):
+        bucket += get(c, OWN_FRAMES, OWN_WIDTH * (frame - OWN) + O_BASE)
+    size = max(column_field(c, column, K_SIZE), 0)
+    if bucket > size:
+        return
     key = flags & (CONSUMED | PUMPED)
     row = row_at(c, ENTRY_AT, node, frame, 4 * column + key)
     entry = get(c, ENTRY_AT, row + VALUE) - 1
-    is_new = entry < 0
-    if is_new:
+    if entry < 0:
         entry = c[COUNTERS + ENTRIES]
         reserve(c, ENTRIES, 4 * ENTRY_WIDTH * (entry + 1))
+        put(c, ENTRY_AT, row + VALUE, entry + 1)
+        c[COUNTERS + ENTRIES] = entry + 1
     else:
         known = entry_field(c, entry, E_COST)
         if known < cost or (known == cost and entry_field(c, entry, E_DEBT) <= debt):
@@ -221,13 +228,6 @@ def add_entry(
     put(c, ENTRIES, at + E_FROM, source)
     put(c, ENTRIES, at + E_WITH, other)
     put(c, ENTRIES, at + E_DEBT, debt)
-    bucket = total(c, entry)
-    size = max(column_field(c, column, K_SIZE), 0)
-    if is_new:
-        if bucket > size:
-            return
-        put(c, ENTRY_AT, row + VALUE, entry + 1)
-        c[COUNTERS + ENTRIES] = entry + 1
     queued = c[COUNTERS + QUEUE]
     reserve(c, QUEUE, 8 * (queued + 1))
     put(c, QUEUE, 2 * queued, entry)

@@ -167,3 +167,27 @@ def test_every_legal_walk_over_a_form_ends_in_a_member(seed: int) -> None:
         assert set(value) == {"name", "age", "ok"}
         assert automaton.accepts(canvas.text())
     assert canvas.statistics.unknown == 0
+
+
+def test_questions_that_take_too_long_leave_the_automaton_as_good_as_new() -> None:
+    automaton = compile(regex.parse("([ab]{3}|[bc]{4}x|a(b|c)*c)*"))
+    parts = [b"ab", Hole(max_tokens=9), b"x", Hole(exact_tokens=3)]
+    canvas = Canvas(automaton, VOCABULARY, parts)
+    own = canvas._decisions.steps.masker.automaton
+    wanted = [(slot, 1 + byte) for slot in range(12) for byte in b"abcx"]
+    stopped = 0
+    for units in range(1, 400, 3):  # so that it is another place where each is stopped
+        canvas._max_check_s = units / 100_000_000
+        before = canvas.statistics.unknown
+        canvas.check(*wanted[units % len(wanted)])
+        stopped += canvas.statistics.unknown - before
+    assert stopped > 20
+    assert canvas._decisions.steps.masker.automaton is own
+    canvas._max_check_s = 1.0
+    other = Canvas(compile(automaton.grammar), VOCABULARY, parts)
+    assert [canvas.check(*each) for each in wanted] == [other.check(*each) for each in wanted]
+    for slot in range(12):
+        out, expected = np.zeros((2, -(-len(VOCABULARY) // 32)), np.int32)
+        canvas.mask(slot, out)
+        other.mask(slot, expected)
+        assert (out == expected).all()

@@ -218,7 +218,7 @@ class Canvas:
     def _account(self) -> None:
         """Count the work of an answer, and take new memory where it used up much."""
         self.statistics.work_s += self._max_check_s - self._decisions.steps.working.left_s
-        if self._decisions.steps.masker.automaton.is_worn:
+        if self._decisions.steps.is_worn:
             self._decisions = self._decisions.renewed()
 
     def _fits(self, slot: int, token: int) -> bool:

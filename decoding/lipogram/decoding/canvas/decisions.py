@@ -86,8 +86,8 @@ class Decisions:
             self.steps.working.left_s += later_s
 
     def _begin_anew(self) -> None:
-        """Go on in memory of its own."""
-        self.steps = self.steps.fresh()
+        """Go on with nothing but what the automaton knows."""
+        self.steps = self.steps.anew()
         slots = len(self.lattice.position_of)
         self.lattice = Lattice(self.steps, self.lattice.cells, [None] * slots)
         self.board = Board(self.lattice)
@@ -286,7 +286,7 @@ class Decisions:
 
     def _exact_lattice(self) -> Lattice:
         """The same lattice, in which all tokens are tried."""
-        if self._exact is None or self._exact.steps.masker.automaton.is_worn:
+        if self._exact is None or self._exact.steps.is_worn:
             self._exact = Lattice(
                 self.steps.fresh(), self.lattice.cells, [None] * len(self.lattice.position_of)
             )

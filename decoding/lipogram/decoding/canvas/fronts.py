@@ -16,12 +16,14 @@ from lipogram.decoding.reaches import Reaches
 from lipogram.decoding.vocabulary import Vocabulary
 from lipogram.grammars import Automaton, BudgetExceeded, State
 from lipogram.grammars.arrays import view
-from lipogram.grammars.engine.memory import FUEL
+from lipogram.grammars.engine.memory import FLOOR, FUEL, PAUSED
 from lipogram.grammars.lattice import gaps, unions
 
 WORK_PER_S: Final = 100_000_000
 _MAX_STATES: Final = 20_000  # of a set
 _KEPT: Final = 4  # automata that canvases share
+_GRACE: Final = 10_000_000  # work in which the engine may bring to an end what it writes
+_SLOW: Final = "deciding what fits a canvas takes too long"
 
 # Empty where no text leads. A set has one state, which stands for all, unless lexemes are munched.
 Front = tuple[State, ...]
@@ -29,13 +31,18 @@ NOWHERE: Final[Front] = ()
 
 
 class Working:
-    """Holds an automaton's lock while compiled code works, as long as `left_s` lasts."""
+    """Holds an automaton's lock while compiled code works, as long as `left_s` lasts.
+
+    What is stopped leaves tables half written, so that nothing goes on with this one: those of a
+    canvas, and where the engine was not done within some grace, the automaton's for good.
+    """
 
     def __init__(self, automaton: Automaton, shared: Working | None = None) -> None:
         """`shared` is another whose work is counted together with this one's."""
         self._automaton = automaton
         self._memory = automaton.memory
         self._left: list[int] = [0] if shared is None else shared._left
+        self.is_stopped = False
 
     @property
     def left_s(self) -> float:
@@ -47,17 +54,21 @@ class Working:
 
     def __enter__(self) -> None:
         self._automaton.lock.acquire()
-        if self._automaton.stop is not None:
+        if self.is_stopped or self._automaton.stop is not None:
             self._automaton.lock.release()
-            raise BudgetExceeded(self._automaton.stop)
-        self._memory[FUEL] = self._left[0]
+            raise BudgetExceeded(self._automaton.stop or _SLOW)
+        self._memory[FUEL], self._memory[FLOOR] = self._left[0], -_GRACE
+        self._memory[PAUSED] = 0
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._left[0] = int(self._memory[FUEL])
+        self._left[0] = max(int(self._memory[FUEL]), 0)
+        self._memory[FLOOR] = 0
         try:
             if kind is MemoryError:
-                why = "deciding what fits a canvas takes too long"
-                raise self._automaton.exceeded(why) from None
+                self.is_stopped = True
+                if self._memory[PAUSED]:
+                    raise BudgetExceeded(_SLOW) from None
+                raise self._automaton.exceeded(_SLOW) from None
         finally:
             self._automaton.lock.release()
 
@@ -88,6 +99,16 @@ class Fronts:
         self._usable = spellings(masker.vocabulary, masker.has_specials).usable
         self._any_token: dict[State, Front] = {}
         self._any_text: dict[State, Front] = {}
+
+    @property
+    def is_worn(self) -> bool:
+        """Whether others should take their place."""
+        return self.working.is_stopped or self.masker.automaton.is_worn
+
+    def anew(self) -> Fronts:
+        """The same in the same memory, unless that is worn."""
+        own = self.masker.automaton
+        return self.fresh() if own.is_worn else self._within(own)
 
     def fresh(self) -> Fronts:
         """The same in a memory of its own; the work is counted together."""

@@ -37,6 +37,8 @@ HELD_BYTES: Final = _WORDS - 2
 FUEL: Final = _WORDS - 3  # work that may still be done; see `burn`
 MAX_BYTES: Final = _WORDS - 4
 _LENT: Final = _WORDS - 5  # bit set of the arrays that lie in the memory's own pages
+FLOOR: Final = _WORDS - 6  # what FUEL may fall to before `burn` stops
+PAUSED: Final = _WORDS - 7  # whether it was `spend` that stopped
 _LEAST_BYTES: Final = 512
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
@@ -199,7 +201,16 @@ def burn(memory: Memory, work: int) -> None:
     A unit is about the time of one step in a token trie, 5 to 10 ns.
     """
     memory[FUEL] -= work
+    if memory[FUEL] < memory[FLOOR]:
+        raise MemoryError
+
+
+@kernel
+def spend(memory: Memory, work: int) -> None:
+    """The same where nothing of the memory is half written, so that it can be used again."""
+    memory[FUEL] -= work
     if memory[FUEL] < 0:
+        memory[PAUSED] = 1
         raise MemoryError
 
 

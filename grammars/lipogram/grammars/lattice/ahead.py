@@ -25,7 +25,7 @@ from lipogram.grammars.engine.layout import (
     STATE_WIDTH,
     STATES,
 )
-from lipogram.grammars.engine.memory import COUNTERS, Memory, burn, get, put, reserve
+from lipogram.grammars.engine.memory import COUNTERS, Memory, get, put, reserve, spend
 from lipogram.grammars.engine.states import (
     residual_state,
     row_of,
@@ -103,7 +103,7 @@ def _ends_of(m: Memory, k: Memory, node: int, place: int) -> int:
         row = row_of(m, state)
         if row & 1:
             _push_place(k, place)
-        burn(m, 1)
+        spend(m, 1)
         if element == END:
             break
         state = get(m, ROWS, 256 * (row >> 1) + element)
@@ -167,7 +167,7 @@ def is_open(m: Memory, k: Memory, node: int, frame: int, place: int) -> bool:
         row = get(k, _TODO, 2 * entry)
         frame = get(k, _ALIVE, row + 1)
         ends = _ends_of(m, k, get(k, _ALIVE, row), get(k, _ALIVE, row + 2))
-        burn(m, 4)
+        spend(m, 4)
         for index in range(get(k, _ENDS, ends + VALUE), get(k, _ENDS, ends + EXTRA)):
             end = get(k, PLACES, index)
             if end == BEYOND:
@@ -235,7 +235,7 @@ def _over(m: Memory, k: Memory, state: int, cell: int) -> int:
         after = skip(m, cell_field(k, 0, C_FRONT))
         return ANYWHERE if after < 0 else after
     while get(k, ELEMENTS, place) != NEXT:
-        burn(m, 1)
+        spend(m, 1)
         state = get(m, ROWS, 256 * (row_of(m, state) >> 1) + get(k, ELEMENTS, place))
         if state == 0:
             return NOWHERE

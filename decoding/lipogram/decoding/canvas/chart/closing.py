@@ -75,7 +75,7 @@ from lipogram.grammars.engine.layout import (
     RULES,
     SKIPPABLE,
 )
-from lipogram.grammars.engine.memory import COUNTERS, Memory, burn, get, put, reserve
+from lipogram.grammars.engine.memory import COUNTERS, Memory, get, put, reserve, spend
 from lipogram.grammars.engine.nodes import field, is_nullable
 from lipogram.grammars.engine.programs import body_of
 from lipogram.grammars.engine.search import is_alive
@@ -99,7 +99,7 @@ def close(m: Memory, c: Memory, s: Spellings, column: int) -> bool:
 @kernel
 def close_entry(m: Memory, c: Memory, s: Spellings, entry: int) -> None:
     """Add what follows from an entry in its own column."""
-    burn(m, 40)
+    spend(m, 40)
     node, column = entry_field(c, entry, E_NODE), entry_field(c, entry, E_COLUMN)
     derive(m, node)
     if is_nullable(m, node):

@@ -74,7 +74,7 @@ from lipogram.grammars.engine.layout import (
     STATE_WIDTH,
     STATES,
 )
-from lipogram.grammars.engine.memory import COUNTERS, Memory, burn, clear, get, put, reserve
+from lipogram.grammars.engine.memory import COUNTERS, Memory, clear, get, put, reserve, spend
 from lipogram.grammars.engine.nodes import field
 from lipogram.grammars.engine.search import is_alive
 from lipogram.grammars.kernels import kernel
@@ -313,7 +313,7 @@ def expect(c: Memory, column: int, byte: int) -> None:
 def read_byte(m: Memory, c: Memory, column: int, byte: int) -> int:
     """A column behind a byte that comes in one that is closed."""
     after = add_column(c, column)
-    burn(m, 10 * (column_field(c, column, K_END) - column_field(c, column, K_FIRST)))
+    spend(m, 10 * (column_field(c, column, K_END) - column_field(c, column, K_FIRST)))
     for entry in range(column_field(c, column, K_FIRST), column_field(c, column, K_END)):
         node, frame = entry_field(c, entry, E_NODE), entry_field(c, entry, E_FRAME)
         debt = debt_behind(c, entry)

@@ -21,7 +21,7 @@ from lipogram.grammars.engine.layout import (
     RULES,
     SKIPPABLE,
 )
-from lipogram.grammars.engine.memory import Memory, burn, get, get_word, put, put_word, reserve
+from lipogram.grammars.engine.memory import Memory, get, get_word, put, put_word, reserve, spend
 from lipogram.grammars.engine.nodes import field
 from lipogram.grammars.engine.programs import body_of
 from lipogram.grammars.kernels import kernel
@@ -69,7 +69,7 @@ def _find(m: Memory, c: Memory, rule: int) -> None:
             break
         node = get(c, WAITING, waiting)
         waiting += 1
-        burn(m, 4)
+        spend(m, 4)
         derive(m, node)
         for index in range(field(m, node, EDGE_START) - 1, field(m, node, EDGE_END)):
             mask = get(m, EDGES, 2 * index)

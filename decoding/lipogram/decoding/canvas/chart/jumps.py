@@ -11,7 +11,7 @@ from lipogram.decoding.canvas.chart.layout import JUMPS, ROOTS
 from lipogram.decoding.reaches.layout import BYTE, DEPTH, NODES, SKIP, TOKEN, TOKEN_START
 from lipogram.grammars.engine.derive import derive
 from lipogram.grammars.engine.layout import CALL_END, CALL_START, EDGE_END, EDGE_START, EDGES
-from lipogram.grammars.engine.memory import COUNTERS, Memory, burn, get, put, reserve
+from lipogram.grammars.engine.memory import COUNTERS, Memory, get, put, reserve, spend
 from lipogram.grammars.engine.nodes import field, is_nullable
 from lipogram.grammars.kernels import kernel
 
@@ -47,7 +47,7 @@ def find_jumps(m: Memory, c: Memory, a: Memory, usable: NDArray[np.int32], node:
             is_inside &= field(m, rest, CALL_START) == field(m, rest, CALL_END)
             if is_inside and get(a, SKIP, at) > at + 1:
                 end = _push(m, c, a, rest, at + 1, end)
-    burn(m, visited)
+    spend(m, visited)
     return found
 
 

@@ -17,7 +17,7 @@ from lipogram.decoding.canvas.chart.layout import (
     OWN_WIDTH,
     ROUND,
 )
-from lipogram.grammars.engine.memory import Memory, burn, get, put, reserve
+from lipogram.grammars.engine.memory import Memory, get, put, reserve, spend
 from lipogram.grammars.kernels import kernel
 from lipogram.grammars.lattice.ahead import BEYOND, PLACES, ends_of_residual, is_open
 from lipogram.grammars.lattice.row import C_START, cell_field, settled
@@ -77,7 +77,7 @@ def _push_callers(m: Memory, c: Memory, r: Memory, step: int, count: int) -> int
     frame = get(c, OPEN_STEPS, at + T_FRAME)
     if frame < OWN:
         return count
-    burn(m, 4)
+    spend(m, 4)
     debt = get(c, OPEN_STEPS, at + T_DEBT)
     ends = ends_of_residual(m, r, get(c, OPEN_STEPS, at + T_NODE), get(c, OPEN_STEPS, at + T_PLACE))
     if ends[0] < ends[1] and get(r, PLACES, ends[1] - 1) == BEYOND:

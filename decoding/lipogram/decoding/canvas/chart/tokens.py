@@ -43,12 +43,12 @@ from lipogram.grammars.engine.layout import EDGE_END, EDGE_START, EDGES
 from lipogram.grammars.engine.memory import (
     COUNTERS,
     Memory,
-    burn,
     get,
     get_word,
     put,
     put_word,
     reserve,
+    spend,
 )
 from lipogram.grammars.engine.nodes import field
 from lipogram.grammars.engine.search import is_alive
@@ -166,7 +166,7 @@ def _add_byte(m: Memory, c: Memory, s: Spellings, entry: int, rest: int, byte: i
     """Add what a byte of a token leads to."""
     column = entry_field(c, entry, E_COLUMN)
     at, room = column_field(c, column, K_AT), column_field(c, column, K_ROOM)
-    burn(m, 4)
+    spend(m, 4)
     if at and not _goes_on_by(c, column, byte):
         return
     place = _child(c, s.trie, at, byte)

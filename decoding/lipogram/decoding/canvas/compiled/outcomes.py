@@ -20,7 +20,7 @@ from lipogram.grammars.engine.layout import (
     ROWS,
     STATE_COUNT,
 )
-from lipogram.grammars.engine.memory import Memory, burn, get, put, reserve
+from lipogram.grammars.engine.memory import Memory, get, put, reserve, spend
 from lipogram.grammars.engine.states import (
     row_of,
 )
@@ -46,9 +46,9 @@ def outcomes(
     after[:] = 0
     reserve(m, _PATH, 8)
     put(m, _PATH, 0, row_of(m, state) >> 1)
-    node = ends = visited = 0
+    node = ends = 0
     while node < v[NODES]:
-        visited += 1
+        spend(m, 1)
         depth = get(v, DEPTH, node)
         there = get(m, ROWS, 256 * get(m, _PATH, 2 * depth - 2) + get(v, BYTE, node))
         if there == 0:
@@ -63,7 +63,6 @@ def outcomes(
             reserve(m, _PATH, 8 * (depth + 1))
             put(m, _PATH, 2 * depth, row_of(m, there) >> 1)
         node += 1
-    burn(m, visited)
     return ends
 
 
@@ -80,9 +79,9 @@ def ends(m: Memory, v: Memory, state: int, usable: NDArray[np.int32], is_whole: 
     row = row_of(m, state) >> 1
     put(m, _PATH, 0, row)
     put(m, _PATH, 1, 0 if is_whole else _usual(m, state, row))
-    node = found = visited = 0
+    node = found = 0
     while node < v[NODES]:
-        visited += 1
+        spend(m, 1)
         depth = get(v, DEPTH, node)
         byte = get(v, BYTE, node)
         there = get(m, ROWS, 256 * get(m, _PATH, 2 * depth - 2) + byte)
@@ -104,7 +103,6 @@ def ends(m: Memory, v: Memory, state: int, usable: NDArray[np.int32], is_whole: 
             put(m, _PATH, 2 * depth, row)
             put(m, _PATH, 2 * depth + 1, 0 if is_whole else _usual(m, there, row))
         node += 1
-    burn(m, visited)
     return found
 
 

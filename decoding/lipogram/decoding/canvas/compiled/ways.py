@@ -32,7 +32,7 @@ from lipogram.decoding.canvas.compiled.layout import (
 from lipogram.decoding.vocabulary import Vocabulary
 from lipogram.grammars import special_tokens
 from lipogram.grammars.engine.layout import ROWS
-from lipogram.grammars.engine.memory import COUNTERS, Memory, burn, get, put, reserve
+from lipogram.grammars.engine.memory import COUNTERS, Memory, get, put, reserve, spend
 from lipogram.grammars.engine.states import row_of
 from lipogram.grammars.kernels import kernel
 from lipogram.grammars.lattice.row import C_START, ELEMENTS, NEXT, cell_field
@@ -64,7 +64,7 @@ def read_spelling(m: Memory, s: Spellings, state: int, spelling: int) -> int:
     """The state after one spelling of a token; 0 if it does not fit."""
     for index in range(s.starts[spelling], s.starts[spelling + 1]):
         state = get(m, ROWS, 256 * (row_of(m, state) >> 1) + s.text[index])
-        burn(m, 1)
+        spend(m, 1)
         if state == 0:
             break
     return state
@@ -84,7 +84,7 @@ def read_elements(m: Memory, k: Memory, state: int, place: int) -> int:
     """The state after a cell's text, which begins at a place; 0 if it does not fit."""
     while state and get(k, ELEMENTS, place) != NEXT:
         state = get(m, ROWS, 256 * (row_of(m, state) >> 1) + get(k, ELEMENTS, place))
-        burn(m, 1)
+        spend(m, 1)
         place += 1
     return state
 

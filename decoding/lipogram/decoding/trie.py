@@ -7,6 +7,7 @@ drops every token below it in one assignment.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -42,8 +43,14 @@ class TokenTrie:
 
         A token may come more than once, with different bytes.
         """
-        order = sorted((token, id) for id, token in tokens if token)
-        texts = [token for token, _ in order]
+        ids, texts = array("i"), []
+        for id, token in tokens:
+            if token:
+                ids.append(id)
+                texts.append(token)
+        order = sorted(range(len(ids)), key=ids.__getitem__)  # pairs would take four times as much
+        order.sort(key=texts.__getitem__)
+        texts = [texts[index] for index in order]
         ends = np.cumsum([0, *map(len, texts)], dtype=np.int64)
         data = np.frombuffer(b"".join(texts), np.uint8)
         byte, depth = np.empty(len(data), np.uint8), np.empty(len(data), np.int32)
@@ -61,7 +68,7 @@ class TokenTrie:
             skip,
             depth,
             np.concatenate(([0], np.cumsum(counts))).astype(np.int32),
-            np.array([id for _, id in order], np.int32),
+            np.frombuffer(ids, np.int32)[order],
             roots,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from functools import cached_property, lru_cache
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -176,13 +177,9 @@ class Vocabulary:
 
     def reaches_of(self, ids: Set[int] | None) -> Reaches:
         """The same of some tokens, None for all."""
-        spelled = [(id, text) for text, id in self.spellings.items()]
-        if ids is None:
-            texts = [*enumerate(self.tokens), *spelled]
-        else:
-            texts = [(id, self.tokens[id]) for id in ids]
-            texts += [(id, text) for id, text in spelled if id in ids]
-        return Reaches(TokenTrie.build(texts), len(self))
+        spelled = ((id, text) for text, id in self.spellings.items() if ids is None or id in ids)
+        texts = enumerate(self.tokens) if ids is None else ((id, self.tokens[id]) for id in ids)
+        return Reaches(TokenTrie.build(chain(texts, spelled)), len(self))
 
     @cached_property
     def lexicon(self) -> Lexicon:

@@ -24,10 +24,14 @@ from lipogram.decoding.reaches.layout import (
     CLASSES,
     DEPTH,
     ENDLESS,
+    FEW_CHARS,
     IS_OPEN,
     K_STAY,
     K_VISIT,
     K_VISIT_END,
+    LEAST_SPAN,
+    LONG,
+    LONG_COUNT,
     MAX_BYTES,
     MAX_CHARS,
     NO_CHARACTER,
@@ -130,6 +134,7 @@ def describe(v: Memory) -> None:
         for index in range(get(v, TOKEN_START, node), get(v, TOKEN_START, node + 1)):
             put(v, CHARS, get(v, TOKEN, index), chars[depth])
             v[MAX_CHARS] = max(v[MAX_CHARS], chars[depth])
+    _list_long(v)
     for node in range(count - 1, -1, -1):
         most = longest = 0
         child = node + 1
@@ -360,12 +365,14 @@ def tokens_of_few_bytes(v: Memory, most: int) -> int:
     reserve(v, SHORT_BYTES, 4 * (most + 1))
     place = get(v, SHORT_BYTES, most)
     if place == 0:
+        least = LEAST_SPAN if most > LEAST_SPAN else 0
+        few = tokens_of_few_bytes(v, least) if least else 0
         start = v[BITS_COUNT]
         reserve(v, BITS, 4 * (start + v[WORDS]))
         for index in range(v[WORDS]):
-            put(v, BITS, start + index, 0)
+            put(v, BITS, start + index, get(v, BITS, few + index) if least else 0)
         for node in range(v[NODES]):
-            if get(v, DEPTH, node) <= most:
+            if least < get(v, DEPTH, node) <= most:
                 for index in range(get(v, TOKEN_START, node), get(v, TOKEN_START, node + 1)):
                     set_bit(v, BITS, start, get(v, TOKEN, index))
         v[BITS_COUNT] = start + v[WORDS]
@@ -380,14 +387,25 @@ def short_tokens(v: Memory, chars: int) -> int:
     reserve(v, SHORT, 4 * (chars + 1))
     place = get(v, SHORT, chars)
     if place == 0:
+        few = short_tokens(v, FEW_CHARS) if chars > FEW_CHARS else 0
         start = v[BITS_COUNT]
         reserve(v, BITS, 4 * (start + v[WORDS]))
         for index in range(v[WORDS]):
-            put(v, BITS, start + index, 0)
-        for token in range(v[TOKENS]):
+            put(v, BITS, start + index, get(v, BITS, few + index) if chars > FEW_CHARS else 0)
+        for index in range(v[LONG_COUNT] if chars > FEW_CHARS else v[TOKENS]):
+            token = get(v, LONG, index) if chars > FEW_CHARS else index
             if get(v, CHARS, token) <= chars:
                 set_bit(v, BITS, start, token)
         v[BITS_COUNT] = start + v[WORDS]
         place = start + 1
         put(v, SHORT, chars, place)
     return place - 1
+
+
+@kernel
+def _list_long(v: Memory) -> None:
+    for token in range(v[TOKENS]):
+        if get(v, CHARS, token) > FEW_CHARS:
+            reserve(v, LONG, 4 * (v[LONG_COUNT] + 1))
+            put(v, LONG, v[LONG_COUNT], token)
+            v[LONG_COUNT] += 1

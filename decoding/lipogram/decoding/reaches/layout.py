@@ -58,12 +58,13 @@ FRESH: Final = 53  # and has not gone on yet
 RESTS_FOUND: Final = 55  # of one residual
 BYTES_BELOW: Final = 56  # by node: the most bytes of a token below it, from the node on
 SHORT_BYTES: Final = 57  # by bytes: one more than where in BITS the tokens of at most so many are
+LONG: Final = 31  # tokens of more than FEW_CHARS characters
 IMAGE: Final = 54  # one such set: where what has been gone on with leads
 
 (NODES, TOKENS, WORDS, CLASSES, VISIT_COUNT, BITS_COUNT, REGIONS, REGION_NODE_COUNT, CHILD_COUNT,
  ALLOWED_COUNT, REACHES, TOKEN_COUNT_OUT, CROSSED_COUNT, GENERATION, MAX_CHARS, LEFT_OUT_COUNT,
- KEY_COUNT, LINK_COUNT, MAX_BYTES, QUEUED, WIDTH,
- NUMBERED) = range(COUNTERS, COUNTERS + 22)  # fmt: skip
+ KEY_COUNT, LINK_COUNT, MAX_BYTES, QUEUED, WIDTH, LONG_COUNT,
+ NUMBERED) = range(COUNTERS, COUNTERS + 23)  # fmt: skip
 
 CLASS_WIDTH: Final = 4
 K_STAY, K_VISIT, K_VISIT_END = range(3)
@@ -90,6 +91,8 @@ FEW_BYTES: Final = 16  # a class of fewer is walked like anything else
 MANY_ALIKE: Final = 160  # bytes by which a state goes on as its base does
 FEW_NODES: Final = 48  # so is a part of the trie with fewer
 FEW_RESTS: Final = 512  # a residual that can come to more is taken with its limits
-SHORT_SPANS: Final = (96, 64, 48, 32, 24)  # bytes up to which tokens are taken together
+FEW_CHARS: Final = 16
+LEAST_SPAN: Final = 24
+SHORT_SPANS: Final = (96, 64, 48, 32, LEAST_SPAN)  # bytes up to which tokens are taken together
 NO_CHARACTER: Final = 255
 LIMIT_BYTES: Final = 64 << 20

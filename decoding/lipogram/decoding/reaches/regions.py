@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from lipogram.decoding.reaches.classes import tokens_of_few_bytes
 from lipogram.decoding.reaches.layout import (
     ALLOWED_COUNT,
     BITS_COUNT,
@@ -29,6 +30,7 @@ from lipogram.decoding.reaches.layout import (
     REGIONS,
     SHORT,
     SHORT_BYTES,
+    SHORT_SPANS,
     SKIP,
 )
 from lipogram.grammars.engine.bytesets import (
@@ -147,7 +149,7 @@ def index_region(v: Memory, region: int) -> int:
 
 @exported
 def forget(v: Memory) -> None:
-    """Back to no classes, regions but the first two, and reaches."""
+    """Back to no classes, regions but the first two, and reaches; tokens of few bytes are known."""
     for counter in range(CLASSES, REACHES + 1):
         v[counter] = 0
     for array in (SHORT, SHORT_BYTES, REGION_SLOTS, REACH_SLOTS):
@@ -160,6 +162,8 @@ def forget(v: Memory) -> None:
         node = get(v, SKIP, node)
     _add_region(v, 0, roots)  # WHOLE
     _add_region(v, roots, roots)  # NOWHERE
+    for span in SHORT_SPANS:
+        tokens_of_few_bytes(v, span)
 
 
 @kernel

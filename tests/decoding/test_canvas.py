@@ -6,6 +6,7 @@ import itertools
 import json
 import pickle
 import random
+import threading
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from lipogram.decoding import (
     UnsupportedJob,
     Vocabulary,
 )
-from lipogram.grammars import Automaton, choice, compile, ir, json_schema, regex
+from lipogram.grammars import Automaton, BudgetExceeded, choice, compile, ir, json_schema, regex
 
 BYTES = [b"", *(bytes([byte]) for byte in range(256))]
 WORDS = [b'":', b'",', b'"}', b'": ', b"true", b"12", b"ab", b', "', b"false"]
@@ -191,3 +192,38 @@ def test_questions_that_take_too_long_leave_the_automaton_as_good_as_new() -> No
         canvas.mask(slot, out)
         other.mask(slot, expected)
         assert (out == expected).all()
+
+
+def test_without_work_left_nothing_is_decided_and_nothing_breaks() -> None:
+    canvas = Canvas(compile(regex.parse("(ab|ba)*")), VOCABULARY, [Hole(max_tokens=4)])
+    scores = {slot: np.zeros(len(VOCABULARY)) for slot in range(4)}
+    canvas._max_check_s = 0.0
+    with pytest.raises(BudgetExceeded):
+        canvas.most_likely(scores)
+    assert canvas.check(0, token(b"b")) == "unknown"
+    canvas._max_check_s = 1.0
+    assert canvas.check(0, token(b"b")) == "accept"
+    canvas.most_likely(scores)
+
+
+def test_masks_and_canvases_of_one_grammar_do_not_wait_for_each_other() -> None:
+    automaton = compile(regex.parse("([ab]{3}|[bc]{4}x)*"))
+    canvas = Canvas(automaton, VOCABULARY, [b"ab", Hole(max_tokens=9)])
+    steps = canvas._decisions.steps
+    state = steps.masker.start()
+
+    def take_steps() -> None:
+        for _ in range(3000):
+            steps.working.left_s = 1.0
+            steps.outcomes(state)
+
+    def make_masks() -> None:
+        for _ in range(3000):
+            steps.masker._made(state)
+
+    threads = [threading.Thread(target=each, daemon=True) for each in (take_steps, make_masks)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+        assert not thread.is_alive()

@@ -119,7 +119,8 @@ class Masker:
         if isinstance(automaton, MunchedMiddle):
             return self._common(automaton, state)
         mask = np.empty(self._words, np.int32)
-        with reaches.lock, automaton.working("one mask of the grammar", _MASK_S):
+        # In this order everywhere: canvases of one grammar take both locks, too.
+        with automaton.working("one mask of the grammar", _MASK_S), reaches.lock:
             is_complete = write_mask(
                 automaton.memory, reaches.memory, state, self.has_lexemes, mask
             )

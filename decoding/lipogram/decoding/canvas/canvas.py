@@ -163,7 +163,10 @@ class Canvas:
         `log_probabilities` has a row, float64[V], for each slot that may change; slots left empty
         are as likely as an end of text in each of them. Raises UnsupportedJob, BudgetExceeded.
         """
-        return self._filled(self._joint(log_probabilities, top_k).most_likely())
+        try:
+            return self._filled(self._joint(log_probabilities, top_k).most_likely())
+        finally:
+            self._account()
 
     def sample(
         self,
@@ -172,14 +175,17 @@ class Canvas:
         top_k: int = 8,
     ) -> list[int]:
         """A filling drawn in proportion to its probability among those of `most_likely`."""
-        return self._filled(self._joint(log_probabilities, top_k).sample(rng))
+        try:
+            return self._filled(self._joint(log_probabilities, top_k).sample(rng))
+        finally:
+            self._account()
 
     def _joint(self, log_probabilities: Mapping[int, LogProbabilities], top_k: int) -> Joint:
+        self._decisions.steps.working.left_s = self._max_check_s
         lattice = self._decisions.lattice
         if any(isinstance(cell, Gap) for cell in lattice.cells):
             raise UnsupportedJob("expected holes with numbers of tokens, found one without")
         steps = self._decisions.steps
-        steps.working.left_s = self._max_check_s
         scores = [self._scores(slot, log_probabilities, top_k) for slot in range(len(self))]
         choices = [tuple(own) for own in scores]
         return Joint(Lattice(steps, lattice.cells, choices), scores)

@@ -53,6 +53,8 @@ class Working:
         self._left[0] = int(seconds * WORK_PER_S)
 
     def __enter__(self) -> None:
+        if self._left[0] <= 0:  # a step that is short would cost nothing, by its grace
+            raise BudgetExceeded(_SLOW)
         self._automaton.lock.acquire()
         if self.is_stopped or self._automaton.stop is not None:
             self._automaton.lock.release()

@@ -78,7 +78,8 @@ def keep_freed_memory() -> None:
 
 
 def _let_go(words: Any, room: NDArray[np.uint8] | None) -> None:
-    _release(words)
+    if words[:MAX_ARRAYS].any():  # else no kernel was called, and none may be there yet
+        _release(words)
     del room  # the pages go with it
 
 

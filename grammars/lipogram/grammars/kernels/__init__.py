@@ -37,7 +37,8 @@ def exported(function: Function) -> Function:
 
     The first call compiles the library if there is none: a minute. A call costs a tenth of a
     microsecond. What is not an array of the right width is a TypeError; all that a kernel raises
-    arrives as a MemoryError, the only error that kernels raise.
+    arrives as a MemoryError, the only error that kernels raise. Whether an array may be written to
+    is not looked at.
     """
     if IS_COMPILING:
         EXPORTED.add(library.name_of(function))

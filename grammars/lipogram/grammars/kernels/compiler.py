@@ -81,9 +81,11 @@ def compile_to(path: Path) -> None:
         machine_code = _compiled()
     made = path.with_suffix(library.OBJECT)
     made.write_bytes(machine_code)
-    if _link(made, path.with_suffix(library.SHARED)):
+    shared = path.with_suffix(library.SHARED)
+    if _link(made, shared):
         made.unlink()
-        ctypes.PyDLL(str(path.with_suffix(library.SHARED)))  # nothing is missing
+    else:
+        shared.unlink(missing_ok=True)
 
 
 def _compiled() -> bytes:
@@ -144,11 +146,12 @@ def _hide(made: CodeLibrary) -> None:
 
 
 def _link(made: Path, shared: Path) -> bool:
-    """Link an object by the system's compiler; False where there is none."""
+    """Link an object by the system's compiler; False where there is none, or nothing may be run."""
     for linker in (sysconfig.get_config_var("LDSHARED"), "cc -shared"):
         try:
             command = [*shlex.split(linker or ""), str(made), "-o", str(shared)]
             if subprocess.run(command, capture_output=True).returncode == 0:
+                ctypes.PyDLL(str(shared))
                 return True
         except OSError:
             continue

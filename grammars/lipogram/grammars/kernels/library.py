@@ -12,6 +12,7 @@ import os
 import platform
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -79,7 +80,10 @@ def loaded() -> Functions | None:
     for suffix in (SHARED, OBJECT):
         path = _path().with_suffix(suffix)
         if path.is_file():
-            return load(path)
+            try:
+                return load(path)
+            except OSError:  # broken, or in a place from where nothing may be run
+                continue
     return None
 
 
@@ -88,17 +92,26 @@ def made() -> Functions:
 
     Raises RuntimeError if it cannot be compiled, OSError if there is no place to keep it.
     """
-    with _making:
+    functions = loaded()  # without the lock: finalizers come here at any time
+    if functions is None:
+        with _making:
+            functions = loaded() or _made()
+    return functions
+
+
+def _made() -> Functions:
+    path = _path()
+    if str(path).startswith("~"):
+        raise OSError(f"there is no home to keep compiled kernels in: set {CACHE_DIR}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(path.parent):
+        loaded.cache_clear()
         if loaded() is None:
-            path = _path()
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with _alone(path.parent):
-                loaded.cache_clear()
-                if loaded() is None:
-                    _compile(path)
-                    loaded.cache_clear()
-        functions = loaded()
-    assert functions is not None  # it was compiled, or there was an error
+            _compile(path)
+            loaded.cache_clear()
+    functions = loaded()
+    if functions is None:
+        raise RuntimeError(f"the compiled kernels cannot be loaded from {path.parent}")
     return functions
 
 
@@ -116,11 +129,11 @@ def load(path: Path) -> Functions:
 def _path() -> Path:
     """The library, without the suffix that tells how it is loaded."""
     texts = [f"{name}\n{path.read_text('utf-8')}" for name, path in sources()]
-    machine = (sys.platform, platform.machine(), sys.implementation.cache_tag)
+    machine = (platform.machine(), sysconfig.get_config_var("SOABI"), object.__basicsize__)
     digest = hashlib.sha256(repr((machine, texts)).encode()).hexdigest()[:16]
     cache_home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     folder = os.environ.get(CACHE_DIR) or f"{cache_home}/lipogram"
-    return Path(folder).expanduser() / f"kernels-{digest}"
+    return Path(os.path.expanduser(folder)) / f"kernels-{digest}"
 
 
 @contextmanager
@@ -133,12 +146,16 @@ def _alone(folder: Path) -> Iterator[None]:
 
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        try:
+            yield
+        finally:
+            fcntl.flock(lock, fcntl.LOCK_UN)  # a process forked meanwhile holds it, too
 
 
 def _compile(path: Path) -> None:
     program = [sys.executable, "-P", "-m", f"{__package__}.compiler"]
-    places = {**os.environ, COMPILING: "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    path_of_modules = os.pathsep.join(each or os.getcwd() for each in sys.path)
+    places = {**os.environ, COMPILING: "1", "PYTHONPATH": path_of_modules}
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         part = Path(folder) / path.name
         ended = subprocess.run([*program, str(part)], env=places, capture_output=True, text=True)

@@ -15,6 +15,7 @@ from numba.core import cgutils
 from numba.core.base import BaseContext
 from numba.core.codegen import CodeLibrary
 from numba.np import arrayobj
+from numba.np.numpy_support import as_dtype
 
 from lipogram.grammars.kernels import library
 from lipogram.grammars.kernels.intrinsics import POINTER
@@ -23,7 +24,8 @@ _I32, _I64 = llvm.IntType(32), llvm.IntType(64)
 _POINTER: Final = llvm.IntType(8).as_pointer()
 _HEAD: Final = object.__basicsize__  # of every object; the last word is its type
 # In an array of numpy, behind the head.
-_DATA, _DIMENSIONS, _SHAPE, _STRIDES = 0, 8, 16, 24
+_DATA, _DIMENSIONS, _SHAPE, _STRIDES, _DESCRIPTION = 0, 8, 16, 24, 40
+_KIND_NUMBER = 12  # of what describes elements: `type_num`
 _METH_FASTCALL: Final = 0x80
 _MEMINFO_BYTES, _ALIGNMENT = 48, 64
 
@@ -157,17 +159,23 @@ class _Wrapper:
         expected = builder.load(self._global(library.ARRAY_TYPE))
         is_array = builder.icmp_unsigned("==", self._field(given, -8, _POINTER), expected)
         self._demand(is_array, "an array is missing")
-        data = self._field(given, _DATA, _POINTER)
-        count = self._first(given, _SHAPE)
-        element = types.int64 if kind == POINTER else kind.dtype
-        width = self._context.get_abi_sizeof(self._context.get_data_type(element))
-        is_one = builder.icmp_signed(
-            "==", self._field(given, _DIMENSIONS, _I32), llvm.Constant(_I32, 1)
+        one = llvm.Constant(_I32, 1)
+        self._demand(
+            builder.icmp_signed("==", self._field(given, _DIMENSIONS, _I32), one),
+            "expected one dimension",
         )
+        element = types.int64 if kind == POINTER else kind.dtype
+        number = llvm.Constant(_I32, as_dtype(element).num)
+        found = self._field(given, _DESCRIPTION, _POINTER)
+        self._demand(
+            builder.icmp_signed("==", self._field(found, _KIND_NUMBER, _I32), number),
+            f"expected elements of {element}",
+        )
+        data, count = self._field(given, _DATA, _POINTER), self._first(given, _SHAPE)
+        width = self._context.get_abi_sizeof(self._context.get_data_type(element))
         is_dense = builder.icmp_signed("==", self._first(given, _STRIDES), _int(width))
         is_short = builder.icmp_signed("<", count, _int(2))
-        fits = builder.and_(is_one, builder.or_(is_dense, is_short))
-        self._demand(fits, f"expected {width}-byte elements, one behind the other")
+        self._demand(builder.or_(is_dense, is_short), "expected elements one behind the other")
         if kind == POINTER:
             return builder.bitcast(data, _I64.as_pointer())
         array = arrayobj.make_array(kind)(self._context, builder)

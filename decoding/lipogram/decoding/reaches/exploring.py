@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lipogram.decoding.reaches.classes import (
-    class_record,
-    count_bits,
-    loop_class,
-    short_tokens,
-    tokens_of_few_bytes,
-)
+from lipogram.decoding.reaches.classes import class_record, count_bits
 from lipogram.decoding.reaches.layout import (
     ALLOWED,
     BITS,
@@ -53,6 +47,8 @@ from lipogram.decoding.reaches.layout import (
     WHOLE,
     WORDS,
 )
+from lipogram.decoding.reaches.lengths import short_tokens, tokens_of_few_bytes
+from lipogram.decoding.reaches.loops import loop_class
 from lipogram.decoding.reaches.residuals import (
     span,
 )

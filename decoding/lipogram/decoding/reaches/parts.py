@@ -28,10 +28,8 @@ from lipogram.decoding.reaches.layout import (
     P_IS_QUEUED,
     P_PLACE,
     P_RESIDUAL,
-    PART,
     PART_WIDTH,
     PARTS,
-    PLACE,
     PLACE_WIDTH,
     PLACES,
     QUEUE,
@@ -42,7 +40,6 @@ from lipogram.decoding.reaches.layout import (
     REGION,
     REGION_BYTES,
     RELEVANT,
-    RESIDUAL,
     RESIDUAL_WIDTH,
     RESIDUALS,
     RETURNED,
@@ -54,10 +51,15 @@ from lipogram.decoding.reaches.layout import (
     UNREAD,
     W_CALLERS,
     W_FRAME,
-    W_REGION,
     WAITING,
     WHOLE,
     WIDTH,
+)
+from lipogram.decoding.reaches.numbered import (
+    number_of_part,
+    number_of_place,
+    number_of_region,
+    used_words,
 )
 from lipogram.decoding.reaches.numbering import (
     number,
@@ -67,7 +69,6 @@ from lipogram.decoding.reaches.residuals import (
     calls_of,
     edges_only,
     know_first_bytes,
-    unlimited,
 )
 from lipogram.grammars.engine.bytesets import (
     lowest_bit,
@@ -126,17 +127,17 @@ def _has_found_parts(m: Memory, v: Memory, state: int) -> bool:
     reserve(v, IMAGE, 8 * v[WIDTH])
     for word in range(v[WIDTH]):
         put_word(v, IMAGE, word, np.uint64(0))
-    _region(v, WHOLE)
+    number_of_region(v, WHOLE)
     at = state * STATE_WIDTH
     for index in range(get(m, STATES, at + S_START), get(m, STATES, at + S_END)):
         node, frame = get(m, ITEMS, 2 * index), get(m, ITEMS, 2 * index + 1)
-        _stand(m, v, _part(m, v, node, _place(v, frame, 0)), 0, np.uint64(1))
+        _stand(m, v, number_of_part(m, v, node, number_of_place(v, frame, 0)), 0, np.uint64(1))
     position = 0
     while position < v[QUEUED]:
         part = get(v, QUEUE, position)
         position += 1
         put(v, PARTS, PART_WIDTH * part + P_IS_QUEUED, 0)
-        for word in range(_used(v)):
+        for word in range(used_words(v)):
             bits = get_word(v, FRESH, v[WIDTH] * part + word)
             if bits != np.uint64(0):
                 put_word(v, FRESH, v[WIDTH] * part + word, np.uint64(0))
@@ -144,82 +145,6 @@ def _has_found_parts(m: Memory, v: Memory, state: int) -> bool:
                     return False
         _return_image(m, v, get(v, PARTS, PART_WIDTH * part + P_PLACE))
     return True
-
-
-# What has numbers.
-
-
-@kernel
-def _region(v: Memory, region: int) -> int:
-    """The number of a region; -1 if bit sets have no room for it."""
-    found = number(v, REGION, region, 0)
-    if found >= 64 * v[WIDTH]:
-        return -1
-    reserve(v, STANDING, 4 * (found + 1))
-    put(v, STANDING, found, region)
-    return found
-
-
-@kernel
-def _place(v: Memory, frame: int, region: int) -> int:
-    """The number of a frame; or of that of a rule, -1 - rule, that is called at a region."""
-    count = v[NUMBERED + PLACE]
-    found = number(v, PLACE, frame, region)
-    if found == count:
-        reserve(v, PLACES, 4 * PLACE_WIDTH * (found + 1))
-        at = PLACE_WIDTH * found
-        put(v, PLACES, at + W_FRAME, frame)
-        put(v, PLACES, at + W_REGION, region)
-        put(v, PLACES, at + W_CALLERS, UNREAD if frame > ROOT else 0)
-        _clear(v, RETURNED, found)
-    return found
-
-
-@kernel
-def _residual(m: Memory, v: Memory, node: int) -> int:
-    """The number of a residual."""
-    count = v[NUMBERED + RESIDUAL]
-    found = number(v, RESIDUAL, node, 0)
-    if found == count:
-        reserve(v, RESIDUALS, 4 * RESIDUAL_WIDTH * (found + 1))
-        at = RESIDUAL_WIDTH * found
-        put(v, RESIDUALS, at + S_NODE, unlimited(m, v, node))
-        put(v, RESIDUALS, at + S_CALLS, UNREAD)
-        put(v, RESIDUALS, at + S_CHECKED, 0)
-        _clear(v, RELEVANT, found)
-    return found
-
-
-@kernel
-def _part(m: Memory, v: Memory, node: int, place: int) -> int:
-    """The number of a part."""
-    count = v[NUMBERED + PART]
-    residual = _residual(m, v, node)
-    found = number(v, PART, residual, place)
-    if found == count:
-        reserve(v, PARTS, 4 * PART_WIDTH * (found + 1))
-        at = PART_WIDTH * found
-        put(v, PARTS, at + P_RESIDUAL, residual)
-        put(v, PARTS, at + P_PLACE, place)
-        put(v, PARTS, at + P_IS_QUEUED, 0)
-        _clear(v, DONE, found)
-        _clear(v, FRESH, found)
-        burn(m, 2 + v[WIDTH])
-    return found
-
-
-@kernel
-def _used(v: Memory) -> int:
-    """How many words of bit sets there are regions for."""
-    return min((v[NUMBERED + REGION] + 63) >> 6, v[WIDTH])
-
-
-@kernel
-def _clear(v: Memory, array: int, row: int) -> None:
-    width = v[WIDTH]
-    reserve(v, array, 8 * width * (row + 1))
-    for word in range(width * row, width * (row + 1)):
-        put_word(v, array, word, np.uint64(0))
 
 
 # How regions go from part to part.
@@ -286,8 +211,8 @@ def _return(m: Memory, v: Memory, place: int, word: int, bits: np.uint64) -> Non
         put(v, PLACES, place_at + W_CALLERS, 0)
         start = get(m, FRAMES, frame * FRAME_WIDTH + CALLER_START)
         for index in range(start, get(m, FRAMES, frame * FRAME_WIDTH + CALLER_END)):
-            outer = _place(v, get(m, CALLERS, 2 * index + 1), 0)
-            _link(v, place, _part(m, v, get(m, CALLERS, 2 * index), outer))
+            outer = number_of_place(v, get(m, CALLERS, 2 * index + 1), 0)
+            _link(v, place, number_of_part(m, v, get(m, CALLERS, 2 * index), outer))
     entry = get(v, PLACES, place_at + W_CALLERS)
     while entry:
         burn(m, 1)
@@ -309,7 +234,7 @@ def _link(v: Memory, place: int, part: int) -> None:
 @kernel
 def _return_image(m: Memory, v: Memory, place: int) -> None:
     """Return to a place at the regions in IMAGE, which is empty then."""
-    for word in range(_used(v)):
+    for word in range(used_words(v)):
         bits = get_word(v, IMAGE, word)
         if bits != np.uint64(0):
             put_word(v, IMAGE, word, np.uint64(0))
@@ -363,7 +288,7 @@ def _meet(m: Memory, v: Memory, node: int, word: int, bits: np.uint64) -> bool:
             reserve(v, CROSSINGS, 4 * (found + 1))
             put(v, REACHED, found, reach)
             crossing = get(v, REACH_ROWS, reach * REACH_WIDTH + H_CROSSING)
-            number_of_it = _region(v, crossing) if crossing != NOWHERE else 0
+            number_of_it = number_of_region(v, crossing) if crossing != NOWHERE else 0
             if number_of_it < 0:
                 return False
             is_complete = get(v, REACH_ROWS, reach * REACH_WIDTH + H_COMPLETE)
@@ -384,16 +309,16 @@ def _call(
 ) -> None:
     """Go on at regions with a rule and then the rest."""
     body = body_of(m, rule)
-    waiting = _part(m, v, rest, place)
+    waiting = number_of_part(m, v, rest, place)
     if get(m, RULES, rule * RULE_WIDTH + R_FLAGS) & SKIPPABLE:
         _stand(m, v, waiting, word, bits)
     if rest == EMPTY:
-        _stand(m, v, _part(m, v, body, place), word, bits)
+        _stand(m, v, number_of_part(m, v, body, place), word, bits)
         return
     while bits != np.uint64(0):
         bit = bits & (~bits + np.uint64(1))
         bits &= ~bit
-        own = _place(v, -1 - rule, 64 * word + lowest_bit(bit))
+        own = number_of_place(v, -1 - rule, 64 * word + lowest_bit(bit))
         count = v[NUMBERED + WAITING]
         if number(v, WAITING, own, waiting) == count:
             burn(m, 1)
@@ -401,7 +326,7 @@ def _call(
             # What returns where it was called was empty: the rule is skipped there.
             at = v[WIDTH] * own
             put_word(v, RETURNED, at + word, get_word(v, RETURNED, at + word) & ~bit)
-            for index in range(_used(v)):
+            for index in range(used_words(v)):
                 _stand(m, v, waiting, index, get_word(v, RETURNED, at + index))
             put_word(v, RETURNED, at + word, get_word(v, RETURNED, at + word) | bit)
-        _stand(m, v, _part(m, v, body, own), word, bit)
+        _stand(m, v, number_of_part(m, v, body, own), word, bit)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from lipogram.decoding.reaches.classes import tokens_of_few_bytes
 from lipogram.decoding.reaches.layout import (
     ALLOWED_COUNT,
     BITS_COUNT,
@@ -33,6 +32,7 @@ from lipogram.decoding.reaches.layout import (
     SHORT_SPANS,
     SKIP,
 )
+from lipogram.decoding.reaches.lengths import tokens_of_few_bytes
 from lipogram.grammars.engine.bytesets import (
     mixed,
 )

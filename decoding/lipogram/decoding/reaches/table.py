@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from lipogram.decoding.reaches.classes import (
-    set_bit,
-)
 from lipogram.decoding.reaches.layout import (
     ALLOWED,
     ALLOWED_COUNT,
@@ -30,6 +27,7 @@ from lipogram.decoding.reaches.layout import (
     TOKENS_OUT,
     WORDS,
 )
+from lipogram.decoding.reaches.lengths import set_bit
 from lipogram.decoding.reaches.regions import (
     intern_region,
 )

@@ -5,12 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lipogram.decoding.reaches.classes import (
-    all_in_class,
-    counts,
-    letters_back,
-    loop_class,
-)
+from lipogram.decoding.reaches.classes import all_in_class
 from lipogram.decoding.reaches.layout import (
     BYTE,
     BYTES_BELOW,
@@ -34,6 +29,7 @@ from lipogram.decoding.reaches.layout import (
     TOKEN_START,
     TOKENS_OUT,
 )
+from lipogram.decoding.reaches.loops import counts, letters_back, loop_class
 from lipogram.decoding.reaches.regions import (
     index_region,
 )

@@ -45,6 +45,7 @@ from lipogram.decoding.canvas.chart.opening import opened
 from lipogram.decoding.canvas.chart.tracing import trace, write_way
 from lipogram.decoding.canvas.compiled.layout import (
     EMPTY,
+    FEW_SLOTS,
     S_MAY_STOP,
     S_STATE,
     S_STOP,
@@ -59,7 +60,6 @@ from lipogram.grammars.kernels import exported, kernel
 from lipogram.grammars.lattice.ahead import NOWHERE, front
 from lipogram.grammars.lattice.row import CLOCK
 
-FEW: Final = 3
 _RUNS: Final = 4  # before a slot and behind it
 _FEW_ENTRIES: Final = 8_000  # of one question
 _MANY_ENTRIES: Final = 30_000
@@ -80,7 +80,7 @@ def decide_in_run(
     UNDECIDED where that does not tell, and where the run is short.
     """
     own = run_begin(k, position)
-    if run_end(k, own) <= own + FEW or not _is_one_text(s, token):
+    if run_end(k, own) <= own + FEW_SLOTS or not _is_one_text(s, token):
         return UNDECIDED
     if _is_possible(m, c, k, r, s, _OWN, own, position, token, 0, _FEW_ENTRIES, end):
         return ACCEPTED

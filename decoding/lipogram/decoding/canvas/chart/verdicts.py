@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from lipogram.decoding.canvas.chart.bridging import (
-    FEW,
     decide_by_spelling,
     decide_far,
     decide_in_run,
@@ -16,7 +15,7 @@ from lipogram.decoding.canvas.compiled.deciding import (
     decide_by_witness,
     decide_from_start,
 )
-from lipogram.decoding.canvas.compiled.layout import HAS_ROW
+from lipogram.decoding.canvas.compiled.layout import FEW_SLOTS, HAS_ROW
 from lipogram.decoding.canvas.compiled.search import find, run_begin
 from lipogram.decoding.canvas.compiled.stretches import UNDECIDED
 from lipogram.decoding.canvas.compiled.ways import Spellings, run_end
@@ -39,7 +38,7 @@ def decide(
     """
     verdict = decide_by_witness(m, k, r, s, position, token)
     own = run_begin(k, position)
-    is_long = k[HAS_ROW] != 0 and run_end(k, own) > own + FEW
+    is_long = k[HAS_ROW] != 0 and run_end(k, own) > own + FEW_SLOTS
     is_much = work >= _MUCH
     if k[HAS_ROW]:
         if verdict == UNDECIDED and (is_long or is_much):

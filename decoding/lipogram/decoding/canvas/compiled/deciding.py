@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from lipogram.decoding.canvas.compiled.layout import (
     EMPTY,
+    FEW_SLOTS,
     IS_MUNCHED,
     PROOF,
     S_CHOICE,
@@ -37,7 +38,6 @@ from lipogram.grammars.engine.memory import COUNTERS, FUEL, Memory
 from lipogram.grammars.kernels import exported, kernel
 from lipogram.grammars.lattice.ahead import NOWHERE, can_end, front
 
-_FEW_SLOTS: Final = 3  # in a run, in which all tokens are tried
 _RUNS: Final = 4  # of free slots on both sides that may be filled in another way
 _NEAR: Final = 1_000_000  # units of work
 _FAR: Final = 3_000_000
@@ -107,7 +107,7 @@ def decide_one_of(
     """
     k[COUNTERS + WAY] = 0
     begin = run_begin(k, position)
-    if run_end(k, begin) > begin + _FEW_SLOTS:
+    if run_end(k, begin) > begin + FEW_SLOTS:
         return UNDECIDED
     verdict = _around(m, k, r, w, v, a, s, wanted, position, ONE_OF, end)
     if verdict == UNDECIDED:
@@ -127,7 +127,7 @@ def _around(
     """
     begin = run_begin(k, position)
     state = front(m, k, begin)
-    if run_end(k, begin) > begin + _FEW_SLOTS:
+    if run_end(k, begin) > begin + FEW_SLOTS:
         return UNDECIDED
     first = runs_back(k, position, 0)
     verdict = follow_on(

@@ -15,6 +15,7 @@ S_KIND, S_CHOICE, S_HOLE, S_STOP, S_MAY_STOP, S_TOKEN, S_STATE, S_TEXT = range(8
 TEXT, SLOT, ANY_TEXT = range(3)  # S_KIND
 EMPTY: Final = -1  # instead of a token: the slot and the rest of its hole stay empty
 FREE: Final = -2  # S_CHOICE: any token
+FEW_SLOTS: Final = 3  # in a run, in which all tokens are tried
 
 NODES: Final = 25  # [., 4] of ways: position, state, node before, token in the slot before
 N_POSITION, N_STATE, N_BEFORE, N_TOKEN = range(4)

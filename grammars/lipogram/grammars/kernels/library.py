@@ -82,7 +82,7 @@ def loaded() -> Functions | None:
         if path.is_file():
             try:
                 return load(path)
-            except OSError:  # broken, or in a place from where nothing may be run
+            except (OSError, ValueError):  # broken, or where nothing may be run
                 continue
     return None
 
@@ -118,7 +118,7 @@ def _made() -> Functions:
 def load(path: Path) -> Functions:
     """The exported kernels of a library, or of an object file that nothing linked.
 
-    The latter is linked in memory by what compiled it, which stays there: 90 MB.
+    The latter is linked in memory by what compiled it, which stays there: 50 MB.
     """
     if path.suffix == OBJECT:
         return _functions(_linked(path))
@@ -167,7 +167,10 @@ def _compile(path: Path) -> None:
 
 def _functions(address_of: Callable[[str], int]) -> Functions:
     table = address_of(TABLE)
-    ctypes.c_void_p.from_address(address_of(ARRAY_TYPE)).value = id(np.ndarray)
+    array_type = address_of(ARRAY_TYPE)
+    if not (table and array_type):
+        raise OSError("expected a library of kernels")
+    ctypes.c_void_p.from_address(array_type).value = id(np.ndarray)
     make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
     function = make(("PyCFunction_NewEx", ctypes.pythonapi))
     functions = {}

@@ -63,6 +63,7 @@ from lipogram.decoding.reaches.walks import (
     explore_plainly,
     walk,
 )
+from lipogram.grammars.engine.interning import residual_state
 from lipogram.grammars.engine.layout import (
     BOOLEAN,
     FLAGS,
@@ -83,10 +84,7 @@ from lipogram.grammars.engine.nodes import (
     field,
     is_nullable,
 )
-from lipogram.grammars.engine.states import (
-    residual_state,
-    row_of,
-)
+from lipogram.grammars.engine.states import row_of
 from lipogram.grammars.kernels import kernel
 
 

@@ -15,6 +15,7 @@ from lipogram.grammars.engine.bytesets import (
 from lipogram.grammars.engine.derive import (
     derive,
 )
+from lipogram.grammars.engine.interning import residual_state
 from lipogram.grammars.engine.layout import (
     CALL_END,
     CALL_START,
@@ -42,10 +43,7 @@ from lipogram.grammars.engine.nodes import (
     field,
     is_nullable,
 )
-from lipogram.grammars.engine.states import (
-    residual_state,
-    row_of,
-)
+from lipogram.grammars.engine.states import row_of
 from lipogram.grammars.kernels import kernel
 
 

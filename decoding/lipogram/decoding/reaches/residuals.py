@@ -20,6 +20,7 @@ from lipogram.grammars.engine.expressions import (
     cons,
     push_option,
 )
+from lipogram.grammars.engine.interning import residual_state
 from lipogram.grammars.engine.layout import (
     BOOLEAN,
     CALL_END,
@@ -53,10 +54,7 @@ from lipogram.grammars.engine.search import (
     exact_length,
     is_alive,
 )
-from lipogram.grammars.engine.states import (
-    residual_state,
-    row_of,
-)
+from lipogram.grammars.engine.states import row_of
 from lipogram.grammars.kernels import kernel
 
 

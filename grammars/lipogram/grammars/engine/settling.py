@@ -5,6 +5,7 @@ from __future__ import annotations
 from lipogram.grammars.engine.expressions import (
     prepare,
 )
+from lipogram.grammars.engine.interning import residual_state
 from lipogram.grammars.engine.layout import (
     F_COUNT,
     F_FIRST,
@@ -86,10 +87,7 @@ from lipogram.grammars.engine.runs import (
 from lipogram.grammars.engine.search import (
     exact_length,
 )
-from lipogram.grammars.engine.states import (
-    expand,
-    residual_state,
-)
+from lipogram.grammars.engine.states import expand
 from lipogram.grammars.kernels import exported, kernel
 
 

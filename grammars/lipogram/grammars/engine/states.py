@@ -9,19 +9,10 @@ a frame of its own already, or is a lexeme.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lipogram.grammars.engine.bytesets import (
-    CLASS_WORDS,
-    begin_classes,
-    first_byte,
-    has_byte,
-    isolate,
-    lowest_bit,
     mask_of,
     mask_word,
-    mixed,
-    split,
 )
 from lipogram.grammars.engine.derive import (
     derive,
@@ -47,18 +38,13 @@ from lipogram.grammars.engine.layout import (
     FRAMES,
     GENERATION,
     ITEMS,
-    KEYS,
     LEXEME,
-    MAX_STATES,
     NAMELESS,
-    NONCE,
     OWN,
     PENDING,
     R_FLAGS,
     ROOT,
-    ROW_COUNT,
     ROW_OF,
-    ROWS,
     RULE_COUNT,
     RULE_WIDTH,
     RULES,
@@ -66,22 +52,14 @@ from lipogram.grammars.engine.layout import (
     S_START,
     SEEN,
     SKIPPABLE,
-    STATE_COUNT,
-    STATE_ITEM_COUNT,
-    STATE_SLOTS,
     STATE_WIDTH,
     STATES,
 )
 from lipogram.grammars.engine.memory import (
     Memory,
     burn,
-    capacity,
-    clear,
     get,
-    get_word,
-    integer,
     put,
-    put_word,
     reserve,
 )
 from lipogram.grammars.engine.nodes import (
@@ -91,6 +69,7 @@ from lipogram.grammars.engine.nodes import (
 from lipogram.grammars.engine.programs import (
     body_of,
 )
+from lipogram.grammars.engine.rows import write_row
 from lipogram.grammars.engine.search import (
     is_alive,
 )
@@ -98,72 +77,6 @@ from lipogram.grammars.engine.worklist import (
     add_once,
 )
 from lipogram.grammars.kernels import exported, kernel
-
-
-@kernel
-def intern_state(m: Memory, end: int) -> int:
-    """The state of the sorted items written behind the last state's, up to `end`.
-
-    A new state keeps them; otherwise they are left to be overwritten.
-    """
-    count = m[STATE_COUNT]
-    if capacity(m, STATE_SLOTS) < 8 * count + 64:
-        reserve(m, STATE_SLOTS, 16 * count + 4096)
-        clear(m, STATE_SLOTS)
-        for state in range(1, count):
-            at = state * STATE_WIDTH
-            slot = _state_slot(m, get(m, STATES, at + S_START), get(m, STATES, at + S_END))
-            put(m, STATE_SLOTS, slot, state)
-    start = m[STATE_ITEM_COUNT]
-    slot = _state_slot(m, start, end)
-    found = get(m, STATE_SLOTS, slot)
-    if found:
-        return found
-    if count >= 8 * m[MAX_STATES]:
-        raise MemoryError
-    burn(m, 20)
-    reserve(m, STATES, 4 * STATE_WIDTH * (count + 1))
-    reserve(m, ROW_OF, 4 * (count + 1))
-    put(m, STATES, count * STATE_WIDTH + S_START, start)
-    put(m, STATES, count * STATE_WIDTH + S_END, end)
-    put(m, STATE_SLOTS, slot, count)
-    m[STATE_ITEM_COUNT] = end
-    m[STATE_COUNT] = count + 1
-    return count
-
-
-@kernel
-def _state_slot(m: Memory, start: int, end: int) -> int:
-    size = capacity(m, STATE_SLOTS) // 4
-    value, secret = np.uint64(0), np.uint64(m[NONCE])  # sums can be solved for
-    for index in range(start, end):  # none waits for the one before
-        node, frame = get(m, ITEMS, 2 * index), get(m, ITEMS, 2 * index + 1)
-        value += mixed(secret, np.uint64(node) | (np.uint64(frame) << np.uint64(32)))
-    slot = integer(value & np.uint64(size - 1))
-    while True:
-        state = get(m, STATE_SLOTS, slot)
-        if state == 0:
-            return slot
-        other = get(m, STATES, state * STATE_WIDTH + S_START)
-        if get(m, STATES, state * STATE_WIDTH + S_END) - other == end - start:
-            offset = 0
-            while offset < 2 * (end - start):
-                if get(m, ITEMS, 2 * start + offset) != get(m, ITEMS, 2 * other + offset):
-                    break
-                offset += 1
-            if offset == 2 * (end - start):
-                return slot
-        slot = (slot + 1) & (size - 1)
-
-
-@kernel
-def residual_state(m: Memory, node: int) -> int:
-    """The state of one node alone: complete where the node ends."""
-    end = m[STATE_ITEM_COUNT]
-    reserve(m, ITEMS, 8 * (end + 1))
-    put(m, ITEMS, 2 * end, node)
-    put(m, ITEMS, 2 * end + 1, ROOT)
-    return intern_state(m, end + 1)
 
 
 @exported
@@ -251,7 +164,7 @@ def expand(m: Memory, state: int) -> None:
                 count = add_once(m, PENDING, SEEN, rest, frame, after, count, generation)
     found = _return_early(m, found, called, first_own)
     keep_frames(m, called, own, found)
-    _write_row(m, state, found, is_complete)
+    write_row(m, state, found, is_complete)
 
 
 # Maximal munch.
@@ -329,114 +242,3 @@ def _return_early(m: Memory, found: int, called: int, first_own: int) -> int:
             put(m, FOUND, 4 * kept + column, get(m, FOUND, 4 * index + column))
         kept += 1
     return kept
-
-
-@kernel
-def _write_row(m: Memory, state: int, found: int, is_complete: bool) -> None:
-    """Write the successors of a closed state."""
-    row = max(m[ROW_COUNT], 1)
-    if row > m[MAX_STATES]:
-        raise MemoryError
-    reserve(m, ROWS, 1024 * (row + 1))
-    burn(m, 30)
-    if found == 1 and get(m, FOUND, 0) < 256:  # most states stand inside a literal
-        put(m, FOUND, 3, 0)
-        successor = _successor(m, found, np.zeros(1, np.int64), get(m, FOUND, 0))
-        put(m, ROWS, 256 * row + get(m, FOUND, 0), successor)
-    elif found:
-        sets = _grouped(m, found)
-        partition = np.empty(CLASS_WORDS, np.uint64)
-        classes = begin_classes(partition, False)
-        for first in sets:
-            classes = split(m, partition, classes, get(m, FOUND, 4 * first))
-        for number in range(isolate(partition, classes)):
-            if first_byte(partition, number) >= 0:
-                successor = _successor(m, found, sets, first_byte(partition, number))
-                _write_class(m, row, partition, number, successor)
-    m[ROW_COUNT] = row + 1
-    put(m, ROW_OF, state, 2 * row + is_complete)  # last: readers take no lock
-
-
-@kernel
-def _grouped(m: Memory, found: int) -> NDArray[np.int64]:
-    """Link the edges that have the same byte set; the first of each."""
-    size = 4
-    while size < 2 * found:
-        size *= 2
-    slots, firsts = np.zeros(size, np.int64), np.empty(found, np.int64)
-    sets = 0
-    for index in range(found):
-        mask = get(m, FOUND, 4 * index)
-        slot = (mask * 0x9E3779B1 >> 8) & (size - 1)
-        while slots[slot] and get(m, FOUND, 4 * (slots[slot] - 1)) != mask:
-            slot = (slot + 1) & (size - 1)
-        if slots[slot] == 0:
-            firsts[sets] = index
-            sets += 1
-            slots[slot] = index + 1
-            put(m, FOUND, 4 * index + 3, 0)
-        else:
-            first = slots[slot] - 1
-            put(m, FOUND, 4 * index + 3, get(m, FOUND, 4 * first + 3))
-            put(m, FOUND, 4 * first + 3, index)
-    return firsts[:sets]
-
-
-@kernel
-def _write_class(
-    m: Memory, row: int, partition: NDArray[np.uint64], number: int, successor: int
-) -> None:
-    for index in range(4):
-        word = partition[4 * number + index]
-        while word != np.uint64(0):
-            put(m, ROWS, 256 * row + 64 * index + lowest_bit(word), successor)
-            word &= word - np.uint64(1)
-
-
-@kernel
-def _successor(m: Memory, found: int, sets: NDArray[np.int64], byte: int) -> int:
-    """The state of the items of all edges that take the byte."""
-    start = m[STATE_ITEM_COUNT]
-    reserve(m, ITEMS, 8 * (start + found))
-    reserve(m, KEYS, 8 * found)
-    count = 0
-    for index in sets:
-        if has_byte(m, get(m, FOUND, 4 * index), byte):
-            linked = index
-            while True:
-                node = np.uint64(get(m, FOUND, 4 * linked + 1))
-                key = (node << np.uint64(32)) | np.uint64(get(m, FOUND, 4 * linked + 2))
-                put_word(m, KEYS, count, key)
-                count += 1
-                linked = get(m, FOUND, 4 * linked + 3)
-                if linked == 0:
-                    break
-    burn(m, found + 4 * count)
-    _sort_keys(m, count)
-    end = start
-    previous = ~np.uint64(0)
-    for index in range(count):
-        key = get_word(m, KEYS, index)
-        if key != previous:
-            put(m, ITEMS, 2 * end, integer(key >> np.uint64(32)))
-            put(m, ITEMS, 2 * end + 1, integer(key & np.uint64(0xFFFFFFFF)))
-            end += 1
-        previous = key
-    return intern_state(m, end)
-
-
-@kernel
-def _sort_keys(m: Memory, count: int) -> None:
-    """Sort the first words of KEYS. (Shell's sort.)"""
-    gap = 1
-    while gap < count:
-        gap = 3 * gap + 1
-    while gap > 1:
-        gap //= 3
-        for index in range(gap, count):
-            value = get_word(m, KEYS, index)
-            at = index
-            while at >= gap and get_word(m, KEYS, at - gap) > value:
-                put_word(m, KEYS, at, get_word(m, KEYS, at - gap))
-                at -= gap
-            put_word(m, KEYS, at, value)

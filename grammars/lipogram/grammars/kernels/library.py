@@ -1,4 +1,4 @@
-"""The library of all kernels: where it is kept, how it is made, its functions as functions.
+"""The library of all kernels: where it is kept, how it is made, what Python calls of it.
 
 It is named after what its sources say, so it is never out of date, and sources that say the same
 share it.

@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from lipogram.grammars.engine.interning import residual_state
 from lipogram.grammars.engine.layout import (
     CALLER_END,
     CALLER_START,
@@ -26,10 +27,7 @@ from lipogram.grammars.engine.layout import (
     STATES,
 )
 from lipogram.grammars.engine.memory import COUNTERS, Memory, get, put, reserve, spend
-from lipogram.grammars.engine.states import (
-    residual_state,
-    row_of,
-)
+from lipogram.grammars.engine.states import row_of
 from lipogram.grammars.kernels import exported, kernel
 from lipogram.grammars.lattice.gaps import (
     skip,

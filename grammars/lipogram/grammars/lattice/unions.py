@@ -7,6 +7,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from lipogram.grammars.engine.interning import intern_state
 from lipogram.grammars.engine.layout import (
     ITEMS,
     ROWS,
@@ -17,10 +18,7 @@ from lipogram.grammars.engine.layout import (
     STATES,
 )
 from lipogram.grammars.engine.memory import Memory, burn, get, put, reserve
-from lipogram.grammars.engine.states import (
-    intern_state,
-    row_of,
-)
+from lipogram.grammars.engine.states import row_of
 from lipogram.grammars.kernels import exported, kernel
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 
+import numpy as np
 import pytest
 from benchmarks.programs import GRAMMAR, program
 
@@ -129,3 +130,80 @@ def test_tokens_asked_in_turn_do_not_hide_each_other(between: bytes, last: int) 
         token = rng.choice(fillings)[slot]
         canvas.commit(slot, token)
         fillings = [tokens for tokens in fillings if tokens[slot] == token]
+
+
+ALIKE = [bytes([letter]) for letter in b"ABCDEFGHIJKLMNOPSTUVWXY"]  # lead to the same behind "rs"
+FITTING = [b"y", b"z"]
+
+
+@pytest.mark.parametrize("first", [0, 11, len(ALIKE)])
+@pytest.mark.parametrize(
+    ("pattern", "parts", "slot"),
+    [
+        ("(p[qQ]y|t[uU]z|rs[A-Y])end", [Hole(), Hole(exact_tokens=2), b"end"], 1),
+        ("(p[qQ]mmmy|t[uU]mmmz|rsmmm[A-Y])end", [Hole(exact_tokens=5), b"end"], 4),
+    ],
+)
+def test_what_is_known_of_one_token_is_not_said_of_those_alike(
+    pattern: str, parts: list[bytes | Hole], slot: int, first: int
+) -> None:
+    """By all fillings only those fit whose rest can be spelled: no token ends with an r or s."""
+    known = [*ALIKE[:first], *FITTING, *ALIKE[first:]]
+    tokens = [b"", b"pq", b"tu", b"m", *known, *[b"#%d" % number for number in range(40)]]
+    automaton, vocabulary = (
+        compile(regex.parse(pattern)),
+        Vocabulary.from_tokens(tokens, eos_ids=(0,)),
+    )
+    expected = {tokens.index(text) for text in FITTING}
+    for asked in ([], [ALIKE[0], b"z"], [b"y", ALIKE[-1]]):
+        canvas = Canvas(automaton, vocabulary, parts)
+        for text in asked:
+            assert canvas.check(slot, tokens.index(text)) in (
+                "accept" if text in FITTING else "reject",
+                "unknown",
+            )
+        for _ in range(2):
+            out = np.empty(-(-len(tokens) // 32), np.int32)
+            unknown = canvas.statistics.unknown
+            canvas.mask(slot, out)
+            found = {t for t in range(len(tokens)) if int(out[t >> 5]) >> (t & 31) & 1}
+            assert found <= expected
+            assert found == expected or canvas.statistics.unknown > unknown
+
+
+@pytest.mark.parametrize(
+    ("pattern", "parts"),
+    [
+        ("1(bb|cc|aa)", [Hole(), Hole(exact_tokens=2)]),
+        ("(bb12|cc34|aa56)", [Hole(exact_tokens=2), Hole()]),
+    ],
+)
+def test_a_gap_leaves_the_bytes_to_slots_that_need_them(
+    pattern: str, parts: list[bytes | Hole]
+) -> None:
+    canvas = Canvas(compile(regex.parse(pattern)), VOCABULARY, parts)
+    for slot, letter in itertools.product(range(2), b"abcd"):
+        expected = "accept" if letter in b"abc" else "reject"
+        assert canvas.check(slot, VOCABULARY.tokens.index(bytes([letter]))) == expected
+
+
+def test_a_slot_is_left_empty_only_where_a_gap_allows_it() -> None:
+    automaton = compile(regex.parse("(xaab|aac+)"))
+    canvas = Canvas(automaton, VOCABULARY, [Hole(max_tokens=1), b"aa", Hole()])
+    for token in (-1, VOCABULARY.tokens.index(b"x")):
+        assert canvas.check(0, token) == "accept"
+        canvas.commit(0, token)
+        assert canvas.witness() == [token]
+        assert automaton.accepts(canvas.text())
+        canvas.remask(0)
+
+
+def test_programs_are_filled_where_any_text_may_come(programs: Automaton) -> None:
+    rng = random.Random(0)
+    text = program(rng, 500).encode()
+    cuts = sorted(rng.sample(range(len(text)), 4))
+    parts = [text[: cuts[0]], Hole(), text[cuts[1] : cuts[2]], Hole(), text[cuts[3] :]]
+    canvas = Canvas(programs, VOCABULARY, parts)
+    assert programs.accepts(canvas.text())
+    assert canvas.text().startswith(text[: cuts[0]])
+    assert canvas.text().endswith(text[cuts[3] :])

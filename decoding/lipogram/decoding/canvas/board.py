@@ -10,19 +10,28 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lipogram.decoding.canvas.chart import filling, verdicts
-from lipogram.decoding.canvas.compiled import adopting, deciding, first, layout, masks, stretches
+from lipogram.decoding.canvas.chart import alike, filling, verdicts
+from lipogram.decoding.canvas.chart.layout import BYTES
+from lipogram.decoding.canvas.compiled import (
+    adopting,
+    deciding,
+    first,
+    layout,
+    masks,
+    search,
+    stretches,
+)
 from lipogram.decoding.canvas.compiled.stretches import UNDECIDED
 from lipogram.decoding.canvas.compiled.ways import spellings
 from lipogram.decoding.canvas.fronts import WORK_PER_S
 from lipogram.decoding.canvas.holes import Gap, Slot, Text
 from lipogram.decoding.canvas.lattice import EMPTY, Lattice
 from lipogram.decoding.reaches import Reaches
-from lipogram.decoding.sampling import pack, unpack
+from lipogram.decoding.sampling import pack
 from lipogram.grammars import BudgetExceeded, State
 from lipogram.grammars.arrays import view
 from lipogram.grammars.engine.memory import COUNTERS, copy_in, new_memory
-from lipogram.grammars.lattice import ahead, row
+from lipogram.grammars.lattice import row
 
 _MAX_BYTES: Final = 200 << 20
 
@@ -129,15 +138,23 @@ class Board:
         is_less = self._choice(position) != layout.FREE  # may be there than before
         stretches.forget_from(self._k, cell.hole.start if is_less else -1, self._end)
 
-    def fill_by_chart(self, most: int) -> bool:
+    def fill_by_chart(self, most: int, mode: int = BYTES) -> bool:
         """Whether a first witness is found by a chart of all cells with so many entries."""
+        spellings = self._spellings if mode == BYTES else self._some
         with self._steps.working:
             is_found = self.has_row and filling.fill_by_chart(
-                self._m, self._c, self._k, self._spellings, self._end, most
+                self._m, self._c, self._k, spellings, self._end, most, mode
             )
         if is_found:
             self.adopt(self.way())
         return bool(is_found)
+
+    def is_hopeless(self, most: int) -> bool:
+        """Whether a chart with so many entries shows that no texts at all fill the holes."""
+        with self._steps.working:
+            return self.has_row and bool(
+                filling.is_hopeless(self._m, self._c, self._k, self._spellings, self._end, most)
+            )
 
     def fill(self, most: int, loose: int) -> int:
         """Look for a first witness; see `first.fill`."""
@@ -173,6 +190,10 @@ class Board:
                 token, self._end, int(limit_s * WORK_PER_S),
             )  # fmt: skip
 
+    def is_wide(self, position: int) -> bool:
+        """Whether what is around a free slot leaves too much choice for `decide_one_of`."""
+        return not self.has_row or bool(search.is_wide_at(self._k, position))
+
     def decide_one_of(self, position: int, tokens: NDArray[np.bool_]) -> int:
         """Whether one of some tokens fits a free slot; UNDECIDED where it is hard to tell."""
         reaches = self._steps.masker.vocabulary.reaches
@@ -183,9 +204,14 @@ class Board:
             )  # fmt: skip
 
     def way(self) -> Way:
-        """What has been found by `fill` or `decide`, where it fits."""
+        """What has been found by `fill_by_chart`, or `decide` where it fits."""
         flat = view(self._k, layout.WAY)[: 2 * int(self._k[COUNTERS + layout.WAY])].tolist()
-        return Way(tuple(zip(flat[::2], flat[1::2], strict=True)))
+        pairs = tuple(zip(flat[::2], flat[1::2], strict=True))
+        texts: dict[int, bytes] = {}
+        for place, byte in pairs:
+            if isinstance(self._lattice.cells[place], Gap):
+                texts[place] = b"" if byte == EMPTY else texts[place] + bytes((byte,))
+        return Way(tuple(pair for pair in pairs if pair[0] not in texts), tuple(texts.items()))
 
     def adopt(self, way: Way) -> None:
         """Let the witness go this way."""
@@ -220,28 +246,38 @@ class Board:
     def _field(self, position: int, column: int) -> int:
         return view(self._k, layout.SLOTS)[layout.SLOT_WIDTH * position + column]
 
-    def possible(self, position: int) -> NDArray[np.bool_]:
-        """The tokens that gaps for any text around a slot leave possible."""
-        steps, vocabulary = self._steps, self._steps.masker.vocabulary
-        found = np.ones(len(vocabulary), np.bool_)
-        if not steps.masker.has_lexemes:
-            with steps.working:
-                state = ahead.front(self._m, self._k, position)
-            if state > 0 and position + 1 < self._end and self._is_gap(position + 1):
-                mask = steps.masker.mask(state) & self._spellings.usable
-                found = unpack(mask, len(vocabulary))
-            elif state > 0:
-                with steps.working, vocabulary.reaches.lock:
-                    masks.keep_possible(
-                        self._m, self._k, vocabulary.reaches.memory, self._spellings, state,
-                        position, self._after, found,
-                    )  # fmt: skip
-        for token in vocabulary.spellings.values():
-            found[token] = True  # of which there may be several spellings
+    def usable(self) -> NDArray[np.bool_]:
+        """The tokens that the grammar may have."""
+        found = self._steps.usable.copy()
+        if self._steps.masker.has_specials:
+            found[list(self._steps.masker.vocabulary.spellings.values())] = True
         return found
 
-    def _is_gap(self, position: int) -> bool:
-        return list(self._elements(position)) == [row.GAP]
+    def keep_possible(self, position: int, left: NDArray[np.bool_]) -> None:
+        """Keep the tokens that any texts in all other slots leave possible, and some more."""
+        steps, vocabulary = self._steps, self._steps.masker.vocabulary
+        if self.has_row:
+            with self._deciding(vocabulary.reaches):
+                alike.keep_possible(
+                    self._m, self._c, self._k, self._spellings, position, self._end, left
+                )
+        elif not steps.masker.has_lexemes:
+            specials = [token for token in vocabulary.spellings.values() if left[token]]
+            with steps.working, vocabulary.reaches.lock:
+                masks.keep_possible(
+                    self._m, self._k, vocabulary.reaches.memory, position, self._after, left
+                )
+            left[specials] = True  # of which there may be several spellings
+
+    def classes(self, position: int, left: NDArray[np.bool_]) -> NDArray[np.uint64]:
+        """What is alike of the tokens left for a slot, see `alike.classify`."""
+        found = np.full(len(left), alike.UNTOLD, np.uint64)
+        if self.has_row:
+            with self._deciding(self._steps.masker.vocabulary.reaches):
+                alike.classify(
+                    self._m, self._c, self._k, self._r, self._spellings, position, left, found
+                )
+        return found
 
     def move_fitting(
         self, position: int, state: State, way: Way, left: NDArray[np.bool_],

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipogram.decoding.canvas.decisions import Decisions
+from lipogram.decoding.canvas.fitting import Fitting
 from lipogram.decoding.canvas.fronts import Fronts
 from lipogram.decoding.canvas.holes import Gap, Hole, Part, Slot, cells
 from lipogram.decoding.canvas.joint import Joint, LogProbabilities
@@ -116,7 +117,7 @@ class Canvas:
         choices = self._decisions.lattice.choices(slot)
         if choices is not None:
             fitting[[token for token in choices if token != EMPTY]] = True
-        elif not self._decisions.add_fitting(slot, fitting):
+        elif not Fitting(self._decisions, slot, fitting).is_found():
             self.statistics.unknown += 1
         self._account()
         for token in self._vocabulary.eos_ids:

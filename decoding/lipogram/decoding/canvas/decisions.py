@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from lipogram.decoding.canvas.board import Board, Way
+from lipogram.decoding.canvas.chart.layout import TOKENS
 from lipogram.decoding.canvas.chart.verdicts import SHARE
 from lipogram.decoding.canvas.compiled.stretches import ACCEPTED, REJECTED, UNDECIDED
 from lipogram.decoding.canvas.fronts import Fronts
@@ -25,11 +23,9 @@ _ATTEMPTS: Final = ((2, 4), (2, 13), (16, 13))  # at a first witness; see `first
 _QUICK_S: Final = 0.15  # of work, for the first of them
 _FEW_ENTRIES: Final = 200_000  # of a chart of all cells
 _MANY_ENTRIES: Final = 1_500_000  # where there is no other way
-_MAX_TRIED: Final = 4000  # tokens of a mask, tried one by one
 _RENEWAL_S: Final = 10.0  # of work
-_LEAST_S: Final = 0.3  # for all fillings at once
-_ALL_S: Final = 60.0
-_ONE_S: Final = 0.02  # for one of the tokens of a mask
+LEAST_S: Final = 0.3  # for all fillings at once
+ALL_S: Final = 60.0
 Wanted = tuple[int, int]  # a slot and what it must take
 
 
@@ -44,18 +40,20 @@ class Decisions:
         self._accepted: dict[Wanted, Way] = {}
         self._rejected: set[Wanted] = set()
         self._exact: Lattice | None = None
-        self._proof: State | None = None  # from where what was rejected last does not go on
-        self._walked: State | None = None
-        self._after = np.zeros(0, np.int32)  # the states after tokens there
+        self.proof: State | None = None  # from where what was rejected last does not go on
 
     def can_begin(self) -> bool:
         """Whether anything fills the lattice; then there is a witness. Raises BudgetExceeded."""
         verdict = self._begin_quickly()
         if verdict != UNDECIDED:
             return verdict == ACCEPTED
-        if self.board.fill_by_chart(_FEW_ENTRIES):
-            return True
         try:
+            if self.board.fill_by_chart(_FEW_ENTRIES):
+                return True
+            if self.board.is_hopeless(_FEW_ENTRIES):
+                return False
+            if self.board.fill_by_chart(_FEW_ENTRIES, TOKENS):
+                return True
             for most, loose in _ATTEMPTS:
                 verdict = self.board.fill(most, loose)
                 if verdict != UNDECIDED:
@@ -96,13 +94,13 @@ class Decisions:
         """Tokens by slot, EMPTY for those left so."""
         return [self.board.token(position) for position in self.lattice.position_of]
 
-    def fits(self, slot: int, token: int, limit_s: float = _ALL_S) -> bool:
+    def fits(self, slot: int, token: int, limit_s: float = ALL_S) -> bool:
         """Whether some filling has the token, or EMPTY, in a free slot.
 
         Raises BudgetExceeded where that takes more work than is left, or about `limit_s`.
         """
         wanted = slot, token
-        self._proof = None
+        self.proof = None
         if token == self.board.token(self.lattice.position_of[slot]) or wanted in self._accepted:
             return True
         if wanted in self._rejected:
@@ -112,10 +110,10 @@ class Decisions:
         verdict = self.board.decide(self.lattice.position_of[slot], token, limit_s)
         way = self.board.way() if verdict == ACCEPTED else None
         if verdict == REJECTED:
-            self._proof = self.board.proof()
+            self.proof = self.board.proof()
         elif way is None:
             is_spent = left_s - self.steps.working.left_s > work_s / SHARE  # all fillings were run
-            if self.board.has_row and (is_spent or work_s < _LEAST_S):
+            if self.board.has_row and (is_spent or work_s < LEAST_S):
                 raise BudgetExceeded("deciding what fits a canvas takes too long")
             way = self._exactly(wanted)
         if way is None:
@@ -142,105 +140,20 @@ class Decisions:
         self.lattice.choose(slot, None if token is None else (token,))
         self.board.chosen(self.lattice.position_of[slot])
 
-    def add_fitting(self, slot: int, fitting: NDArray[np.bool_]) -> bool:
-        """Set the tokens that fit a free slot; whether all of them were found in time.
+    def way_of(self, slot: int, token: int) -> Way:
+        """Where a filling with a token that fits differs from the witness."""
+        return self._accepted.get((slot, token), Way(()))
 
-        Tokens that lead from one state to one state are alike.
-        """
-        position = self.lattice.position_of[slot]
-        kept = self.board.token(position)
-        if kept != EMPTY:
-            fitting[kept] = True
-        try:
-            left = self.board.possible(position) & ~fitting
-            if kept != EMPTY:
-                self._move_alike(slot, kept, left, fitting)
-            is_hard, is_whole = not self.board.has_row, True
-            for _ in range(_MAX_TRIED):
-                if not left.any():
-                    return is_whole
-                if not is_hard:
-                    verdict = self.board.decide_one_of(position, left)
-                    if verdict == REJECTED:
-                        return is_whole
-                    is_hard = verdict == UNDECIDED
-                if is_hard:
-                    is_whole &= self._try_one(slot, int(np.argmax(left)), left, fitting)
-                else:
-                    way = self.board.way()
-                    token = dict(way.tokens)[position]
-                    self._accepted[slot, token] = way
-                    self._move_alike(slot, token, left, fitting)
-        except BudgetExceeded:
-            pass
-        return False
+    def known(self, slot: int) -> tuple[list[int], list[int]]:
+        """The tokens, EMPTY too, that are known to fit a slot, and those known not to."""
+        fitting = [token for other, token in self._accepted if other == slot]
+        return fitting, [token for other, token in self._rejected if other == slot]
 
-    def _try_one(
-        self, slot: int, token: int, left: NDArray[np.bool_], fitting: NDArray[np.bool_]
-    ) -> bool:
-        """Decide one of the tokens that are left, and with it those alike; whether it was easy."""
-        left[token] = False
-        try:
-            is_fitting = self.fits(slot, token, _ONE_S if self.board.has_row else _ALL_S)
-        except BudgetExceeded:
-            if self.steps.working.left_s < _LEAST_S:
-                raise
-            return False
-        if is_fitting:
-            self._move_alike(slot, token, left, fitting)
-        elif self._proof is not None:
-            if self._proof != self._walked:
-                self._walked = self._proof
-                self._after = self.steps.outcomes(self._proof)[0].copy()
-            left &= self._after != self._after[token]
-        return True
-
-    def _move_alike(
-        self, slot: int, token: int, left: NDArray[np.bool_], fitting: NDArray[np.bool_]
-    ) -> None:
-        """Move the tokens that fit where one does that is known to, with the rest of its way."""
-        left[token], fitting[token] = False, True
-        position = self.lattice.position_of[slot]
-        way = self._accepted.get((slot, token), Way(()))
-        before = self._before(slot, token)
-        if self.board.has_row and not way.texts:
-            self.board.move_fitting(position, before, way, left, fitting)
-            return
-        after = self.steps.outcomes(before)[0]
-        if after[token]:
-            alike = left & (after == after[token])
-            fitting |= alike
-            left &= ~alike
-
-    def _before(self, slot: int, wanted: int) -> State:
-        """The state before a slot on the way that has the token there."""
-        position = self.lattice.position_of[slot]
-        way = self._accepted.get((slot, wanted), Way(()))
-        if not way.tokens or way.texts:
-            return self._known(position)
-        tokens = dict(way.tokens)
-        place = min(position, *tokens)
-        state = self._known(place)
-        while place < position:
-            cell = self.lattice.cells[place]
-            after: State | None
-            token = tokens.get(place, self.board.token(place))
-            place += 1
-            if isinstance(cell, Slot) and token == EMPTY:
-                place = cell.hole.stop
-                continue
-            if isinstance(cell, Slot):
-                after = self.steps.step(state, token)
-            else:
-                after = self.steps.step_over(state, self.board.text(place - 1, EMPTY))
-            assert after is not None  # the way was found so
-            state = after
-        return state
-
-    def _known(self, position: int) -> State:
-        state = self.board.state(position)
-        assert state is not None  # the token is there
-        return state
+    def note(self, slot: int, way: Way) -> int:
+        """Take a way that has been found as that of its token in a slot; the token."""
+        token = dict(way.tokens)[self.lattice.position_of[slot]]
+        self._accepted[slot, token] = way
+        return token
 
     def renewed(self) -> Decisions:
         """The same in the memory that canvases share."""

@@ -13,6 +13,7 @@ from lipogram.decoding.canvas.compiled.outcomes import ENDS, outcomes
 from lipogram.decoding.canvas.compiled.ways import spellings
 from lipogram.decoding.masking import Masker
 from lipogram.decoding.reaches import Reaches
+from lipogram.decoding.sampling import unpack
 from lipogram.decoding.vocabulary import Vocabulary
 from lipogram.grammars import Automaton, BudgetExceeded, State
 from lipogram.grammars.arrays import view
@@ -98,7 +99,8 @@ class Fronts:
         self._memory = masker.automaton.memory
         self._reaches = masker.vocabulary.reaches
         self._after = np.zeros(len(masker.vocabulary), np.int32)
-        self._usable = spellings(masker.vocabulary, masker.has_specials).usable
+        usable = spellings(masker.vocabulary, masker.has_specials).usable
+        self.usable = unpack(usable, len(masker.vocabulary))  # tokens that grammars may have
         self._any_token: dict[State, Front] = {}
         self._any_text: dict[State, Front] = {}
 
@@ -198,7 +200,7 @@ class Fronts:
         Of a special token with several spellings only one state is told.
         """
         with self.working, self._reaches.lock:
-            count = outcomes(self._memory, self._reaches.memory, state, self._usable, self._after)
+            count = outcomes(self._memory, self._reaches.memory, state, self.usable, self._after)
             found = view(self._memory, ENDS)[: 2 * count].tolist() if count else []
         return self._after, list(zip(found[::2], found[1::2], strict=True))
 
@@ -214,8 +216,7 @@ class Fronts:
         masker = self.masker
         text = masker.vocabulary.tokens[token]
         if text:
-            is_barred = not self._usable[token >> 5] >> (token & 31) & 1
-            return () if is_barred else (text,)
+            return (text,) if self.usable[token] else ()
         return masker.vocabulary.spellings_of(token) if masker.has_specials else ()
 
     def _closure(self, front: Front) -> Front:

@@ -13,7 +13,6 @@ from lipogram.decoding.canvas.chart.columns import (
     add_column,
     allow_more,
     begin,
-    column_field,
     empty_queue,
     expect,
     is_empty,
@@ -27,13 +26,23 @@ from lipogram.decoding.canvas.chart.columns import (
     read_byte,
     wipe,
 )
-from lipogram.decoding.canvas.chart.filling import NOTHING, TOO_MUCH, leave_room, over_cell
+from lipogram.decoding.canvas.chart.debts import (
+    column_field,
+)
+from lipogram.decoding.canvas.chart.filling import (
+    NOTHING,
+    TOO_MUCH,
+    leave_room,
+    let_in,
+    over_cell,
+)
 from lipogram.decoding.canvas.chart.layout import (
     BYTES,
     ENTRIES,
     FOUND,
     FOUND_STEP,
     IS_BUSY,
+    IS_THOROUGH,
     K_END,
     K_FIRST,
     MODE,
@@ -45,106 +54,40 @@ from lipogram.decoding.canvas.chart.opening import opened
 from lipogram.decoding.canvas.chart.tracing import trace, write_way
 from lipogram.decoding.canvas.compiled.layout import (
     EMPTY,
-    FEW_SLOTS,
-    S_MAY_STOP,
     S_STATE,
     S_STOP,
     WAY,
     slot_field,
 )
-from lipogram.decoding.canvas.compiled.search import run_begin, runs_back
-from lipogram.decoding.canvas.compiled.stretches import ACCEPTED, REJECTED, UNDECIDED, take
-from lipogram.decoding.canvas.compiled.ways import Spellings, is_free, run_end
+from lipogram.decoding.canvas.compiled.stretches import take
+from lipogram.decoding.canvas.compiled.ways import Spellings, is_free, is_gap, run_end
 from lipogram.grammars.engine.memory import COUNTERS, Memory, get, put, reserve
-from lipogram.grammars.kernels import exported, kernel
+from lipogram.grammars.kernels import kernel
 from lipogram.grammars.lattice.ahead import NOWHERE, front
 from lipogram.grammars.lattice.row import CLOCK
 
-_RUNS: Final = 4  # before a slot and behind it
-_FEW_ENTRIES: Final = 8_000  # of one question
-_MANY_ENTRIES: Final = 30_000
-_MOST_ENTRIES: Final = 40_000
+FEW_ENTRIES: Final = 8_000  # of one question
 # What is asked; what leads to a slot is kept for each.
-_OWN, _NEAR, _FAR, _SPELLED, _SPELLED_FAR, _ANYTHING = range(6)
+OWN_RUN, NEAR, FAR, SPELLED, SPELLED_FAR, ANYTHING = range(6)
 _KINDS: Final = 6
 _PREFIX: Final = 5  # of PREFIXES: what leads to a slot, as long as nothing changes
 _POSITION, _FIRST, _OWN_CLOCK, _OTHER_CLOCK, _COLUMN = range(_PREFIX)
 
 
 @kernel
-def decide_in_run(
-    m: Memory, c: Memory, k: Memory, r: Memory, s: Spellings, position: int, token: int, end: int
-) -> int:
-    """Whether a token, or EMPTY, fits a slot by what is in its own run; what has it goes to WAY.
-
-    UNDECIDED where that does not tell, and where the run is short.
-    """
-    own = run_begin(k, position)
-    if run_end(k, own) <= own + FEW_SLOTS or not _is_one_text(s, token):
-        return UNDECIDED
-    if _is_possible(m, c, k, r, s, _OWN, own, position, token, 0, _FEW_ENTRIES, end):
-        return ACCEPTED
-    if _is_impossible(m, c, k, s, own, position, token, end):
-        return REJECTED
-    return UNDECIDED
-
-
-@kernel
-def decide_near(
-    m: Memory, c: Memory, k: Memory, r: Memory, s: Spellings, position: int, token: int, end: int
-) -> int:
-    """ACCEPTED where a token, or EMPTY, fits a slot by what is in its run and the one before."""
-    first = runs_back(k, position, 1)
-    if not _is_one_text(s, token) or not is_free(k, first):
-        return UNDECIDED
-    is_found = _is_possible(m, c, k, r, s, _NEAR, first, position, token, 0, _FEW_ENTRIES, end)
-    return ACCEPTED if is_found else UNDECIDED
-
-
-@exported
-def decide_far(
-    m: Memory, c: Memory, k: Memory, r: Memory, s: Spellings, position: int, token: int, end: int
-) -> int:
-    """ACCEPTED where a token, or EMPTY, fits a slot by what is in some runs before and behind."""
-    if not _is_one_text(s, token):
-        return UNDECIDED
-    first = runs_back(k, position, _RUNS)
-    is_found = _is_possible(m, c, k, r, s, _FAR, first, position, token, _RUNS, _MANY_ENTRIES, end)
-    return ACCEPTED if is_found else UNDECIDED
-
-
-@exported
-def decide_by_spelling(
-    m: Memory, c: Memory, k: Memory, r: Memory, s: Spellings, position: int, token: int, end: int
-) -> int:
-    """The same with tokens of several bytes: those of the trie in `s`."""
-    if not _is_one_text(s, token):
-        return UNDECIDED
-    for kind, before, behind in ((_SPELLED, 1, 0), (_SPELLED_FAR, _RUNS, _RUNS)):
-        first = runs_back(k, position, before)
-        if _is_possible(m, c, k, r, s, kind, first, position, token, behind, _MOST_ENTRIES, end):
-            return ACCEPTED
-    return UNDECIDED
-
-
-@kernel
-def _is_one_text(s: Spellings, token: int) -> bool:
-    return token == EMPTY or s.of[token] + 1 == s.of[token + 1]
-
-
-@kernel
-def _start(m: Memory, c: Memory, what: int, most: int) -> None:
+def begin_question(m: Memory, c: Memory, what: int, most: int) -> None:
+    """Let a question make so many entries; until its end the chart is half done."""
     reserve(c, PREFIXES, 4 * _KINDS * _PREFIX)
     if is_worn(c):
         wipe(c)
         for kind in range(_KINDS):
             put(c, PREFIXES, _PREFIX * kind + _OWN_CLOCK, -1)
     allow_more(m, c, most)
-    c[IS_BUSY], c[MODE] = 1, what
+    c[IS_BUSY], c[MODE], c[IS_THOROUGH] = 1, what, 0
 
 
 @kernel
-def _is_possible(
+def is_possible(
     m: Memory, c: Memory, k: Memory, r: Memory, s: Spellings, kind: int, first: int, position: int,
     token: int, runs: int, most: int, end: int,
 ) -> bool:  # fmt: skip
@@ -152,8 +95,8 @@ def _is_possible(
 
     It may differ from `first` on, in so many runs of free slots behind the slot's own, too.
     """
-    _start(m, c, TOKENS if kind in (_SPELLED, _SPELLED_FAR) else BYTES, most)
-    column = _to_slot(m, c, k, r, s, kind, first, position, token)
+    begin_question(m, c, TOKENS if kind in (SPELLED, SPELLED_FAR) else BYTES, most)
+    column = to_slot(m, c, k, r, s, kind, first, position, token)
     if column >= 0:
         column = _to_goal(m, c, k, r, s, kind, column, position, token, runs, end)
     c[IS_BUSY] = 0
@@ -168,23 +111,23 @@ def _is_possible(
 
 
 @kernel
-def _is_impossible(
+def is_impossible(
     m: Memory, c: Memory, k: Memory, s: Spellings, own: int, position: int, token: int, end: int
 ) -> bool:
     """Whether not even any bytes in the other slots, and in all runs near by, make room for it."""
     state = front(m, k, own)
     if state <= 0:
         return state == NOWHERE
-    _start(m, c, BYTES, _FEW_ENTRIES)
-    column = _to_slot(m, c, k, k, s, _ANYTHING, own, position, token)
+    begin_question(m, c, BYTES, FEW_ENTRIES)
+    column = to_slot(m, c, k, k, s, ANYTHING, own, position, token)
     if column >= 0:
-        column = _to_goal(m, c, k, k, s, _ANYTHING, column, position, token, 0, end)
+        column = _to_goal(m, c, k, k, s, ANYTHING, column, position, token, 0, end)
     c[IS_BUSY] = 0
     return column == NOTHING
 
 
 @kernel
-def _to_slot(
+def to_slot(
     m: Memory, c: Memory, k: Memory, g: Memory, s: Spellings, kind: int, first: int, position: int,
     token: int,
 ) -> int:  # fmt: skip
@@ -196,10 +139,11 @@ def _to_slot(
     if is_kept and get(c, PREFIXES, at + _OTHER_CLOCK) == g[CLOCK]:
         return get(c, PREFIXES, at + _COLUMN)
     column, place = add_column(c, -1), first
-    is_any = kind == _ANYTHING
+    is_any = kind == ANYTHING
     begin(m, c, front(m, k, first) if is_any else slot_field(k, first, S_STATE), column)
     while column >= 0 and place < position:
-        if is_free(k, place) and (is_any or run_end(k, place) > position):
+        is_own = is_free(k, place) and run_end(k, place) > position
+        if is_own or (is_any and (is_free(k, place) or is_gap(k, place))):
             stop = slot_field(k, position, S_STOP) if token == EMPTY else position
             size = -1 if is_any else position - place
             make_room(c, column, size, token != EMPTY, place, stop)
@@ -224,31 +168,38 @@ def _to_goal(
     position: int, token: int, runs: int, end: int,
 ) -> int:  # fmt: skip
     """The column behind a run, with the entry FOUND that is completed by what `g` has there."""
-    at = position + 1
-    if token == EMPTY:
-        at = slot_field(k, position, S_STOP)
-    else:
+    if token != EMPTY:
         column = _over_token(m, c, s, column, token)
         if column < 0:
             return column
-    if (token == EMPTY or at == slot_field(k, position, S_STOP) or not is_free(k, at)) and (
-        _is_any_found(m, c, g, column, at)
-    ):
+    return behind_token(m, c, k, g, s, kind, column, position, token, runs, end)
+
+
+@kernel
+def behind_token(
+    m: Memory, c: Memory, k: Memory, g: Memory, s: Spellings, kind: int, column: int,
+    position: int, token: int, runs: int, end: int,
+) -> int:  # fmt: skip
+    """The same from a column behind the token, which is not closed."""
+    at = slot_field(k, position, S_STOP) if token == EMPTY else position + 1
+    is_behind = token == EMPTY or at == slot_field(k, position, S_STOP) or not is_free(k, at)
+    is_behind &= kind != ANYTHING or not is_gap(k, at)
+    if is_behind and _is_any_found(m, c, g, column, at):
         return column
     while at < end:
-        if is_free(k, at):
+        if is_free(k, at) or is_gap(k, at):
             if runs < 0:
                 break
             column, at = _over_run(m, c, k, g, s, kind, column, at)
             if column < 0 or c[FOUND] >= 0:
                 return column
-        elif kind == _ANYTHING:
+        elif kind == ANYTHING:
             break
         else:
             column, at = over_cell(m, c, k, g, s, column, at)
             if column < 0:
                 return column
-        runs -= at >= end or is_free(k, at)
+            runs -= at >= end or is_free(k, at) or is_gap(k, at)
     empty_queue(c, column)
     return NOTHING
 
@@ -289,10 +240,13 @@ def _is_found(m: Memory, c: Memory, g: Memory, entry: int, cell: int) -> bool:
 def _over_run(
     m: Memory, c: Memory, k: Memory, g: Memory, s: Spellings, kind: int, column: int, cell: int
 ) -> tuple[int, int]:
-    """The column behind a run of free slots, and the cell there; FOUND is -1 but at a goal."""
-    stop, may_stop = run_end(k, cell), slot_field(k, cell, S_MAY_STOP) != 0
-    behind = slot_field(k, cell, S_STOP) if may_stop else stop
-    make_room(c, column, -1 if kind == _ANYTHING else stop - cell, not may_stop, cell, behind)
+    """The column behind a run of free slots, or a gap, and the cell there.
+
+    FOUND is -1 but at a goal.
+    """
+    behind = let_in(c, k, column, cell)
+    if kind == ANYTHING:
+        make_room(c, column, -1, False, cell, behind)
     c[FOUND] = -1
     while not is_over(m, c):
         entry = next_entry(c, column)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from lipogram.decoding.canvas.chart.columns import (
     add_entry,
-    column_field,
-    debt_of_return,
     empty_queue,
-    entry_field,
-    is_called_in,
     is_over,
     next_entry,
     put_end,
+)
+from lipogram.decoding.canvas.chart.debts import (
+    column_field,
+    debt_of_return,
+    entry_field,
+    is_called_in,
     total,
 )
 from lipogram.decoding.canvas.chart.firsts import begins_with
@@ -35,6 +37,7 @@ from lipogram.decoding.canvas.chart.layout import (
     JUMPS,
     K_AT,
     K_BYTE,
+    K_IS_GAP,
     K_SIZE,
     MASK_BYTES,
     MODE,
@@ -120,6 +123,8 @@ def close_entry(m: Memory, c: Memory, s: Spellings, entry: int) -> None:
         rest = get(m, EDGES, 2 * index + 1)
         # What costs nothing stands for tokens of any bytes, whether or not one is of this alone.
         byte = _some_byte(m, c, s, get(m, EDGES, 2 * index)) if more > cost else 0
+        if byte < 0 and column_field(c, column, K_IS_GAP):
+            byte = _first_byte(m, get(m, EDGES, 2 * index))
         if byte < 0 or not is_alive(m, rest):
             continue
         if rest == node:
@@ -146,6 +151,14 @@ def _some_byte(m: Memory, c: Memory, s: Spellings, mask: int) -> int:
             break
     put(c, MASK_BYTES, mask, found + 2)
     return found
+
+
+@kernel
+def _first_byte(m: Memory, mask: int) -> int:
+    byte = 0
+    while not has_byte(m, mask, byte):
+        byte += 1
+    return byte
 
 
 @kernel

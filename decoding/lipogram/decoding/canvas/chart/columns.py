@@ -1,9 +1,9 @@
 """Fillings of many slots at once, item by item: a chart over texts and rooms (Earley 1970).
 
 A column stands in front of a byte of a text, or is a room: a run of free slots in which any bytes
-may come, one a token, up to so many. How many there are is the cost of an entry, so what is found
-first takes the fewest (Knuth 1977). Where a room is to be filled exactly, some byte must be found
-that can come again and again: a pump.
+may come, one a token, up to so many; or a gap, as if it had many slots. How many there are is the
+cost of an entry, so what is found first takes the fewest (Knuth 1977). Where a room is to be filled
+exactly, some byte must be found that can come again and again: a pump.
 
 Nothing is united or interned here, so a chart of a thousand entries takes about as long as a state
 of the engine that has as many items.
@@ -11,7 +11,17 @@ of the engine that has as many items.
 
 from __future__ import annotations
 
+from typing import Final
+
+from lipogram.decoding.canvas.chart.debts import (
+    column_field,
+    debt_behind,
+    entry_field,
+    is_called_in,
+    total,
+)
 from lipogram.decoding.canvas.chart.layout import (
+    ALIKE_AT,
     BEGUN,
     BUCKETS,
     BYTE,
@@ -36,6 +46,7 @@ from lipogram.decoding.canvas.chart.layout import (
     ENTRY_LIMIT,
     ENTRY_WIDTH,
     IS_BUSY,
+    IS_THOROUGH,
     JUMP,
     K_AT,
     K_BEFORE,
@@ -44,6 +55,7 @@ from lipogram.decoding.canvas.chart.layout import (
     K_END,
     K_FIRST,
     K_IS_EXACT,
+    K_IS_GAP,
     K_ROOM,
     K_SIZE,
     K_STOP,
@@ -51,17 +63,19 @@ from lipogram.decoding.canvas.chart.layout import (
     MOVED,
     NODE_LIMIT,
     O_BASE,
-    O_COLUMN,
     OWN,
     OWN_CALLERS,
     OWN_FRAME_AT,
     OWN_FRAMES,
     OWN_WIDTH,
+    POSSIBLE_AT,
     PUMPED,
     QUEUE,
+    STEPS,
     WITHIN,
     WORN,
 )
+from lipogram.decoding.canvas.compiled.layout import FEW_SLOTS
 from lipogram.grammars.engine.bytesets import has_byte
 from lipogram.grammars.engine.layout import (
     EDGE_END,
@@ -80,15 +94,8 @@ from lipogram.grammars.engine.search import is_alive
 from lipogram.grammars.kernels import kernel
 from lipogram.grammars.lattice.tables import VALUE, row_at
 
-
-@kernel
-def column_field(c: Memory, column: int, which: int) -> int:
-    return get(c, COLUMNS, COLUMN_WIDTH * column + which)
-
-
-@kernel
-def entry_field(c: Memory, entry: int, which: int) -> int:
-    return get(c, ENTRIES, ENTRY_WIDTH * entry + which)
+ANY_BYTE: Final = -1
+_GAP_BYTES: Final = 1 << 12  # at most, in a gap for any text
 
 
 @kernel
@@ -104,6 +111,7 @@ def add_column(c: Memory, before: int) -> int:
     put(c, COLUMNS, at + K_FIRST, c[COUNTERS + ENTRIES])
     put(c, COLUMNS, at + K_ROOM, column)
     put(c, COLUMNS, at + K_AT, 0)
+    put(c, COLUMNS, at + K_IS_GAP, 0)
     c[COUNTERS + COLUMNS] = column + 1
     c[COUNTERS + QUEUE] = 0
     return column
@@ -122,9 +130,17 @@ def make_room(c: Memory, column: int, size: int, is_exact: bool, cell: int, stop
 
 
 @kernel
+def make_gap(c: Memory, column: int, cell: int) -> None:
+    """Let any text come in a column, as if each of its bytes were a token."""
+    make_room(c, column, _GAP_BYTES, False, cell, cell + 1)
+    put(c, COLUMNS, COLUMN_WIDTH * column + K_IS_GAP, 1)
+    c[IS_THOROUGH] = 1  # the text of a gap might take the bytes that slots behind it need
+
+
+@kernel
 def wipe(c: Memory) -> None:
     """Forget all."""
-    for table in (ENTRY_AT, OWN_FRAME_AT, DEAD_ENDS, WITHIN):
+    for table in (ENTRY_AT, OWN_FRAME_AT, DEAD_ENDS, WITHIN, ALIKE_AT, STEPS, POSSIBLE_AT):
         c[COUNTERS + table] = 0
         clear(c, table + 1)
     for array in (ENTRIES, OWN_FRAMES, OWN_CALLERS, ENDED, COLUMNS):
@@ -152,49 +168,6 @@ def is_over(m: Memory, c: Memory) -> bool:
 
 
 @kernel
-def is_called_in(c: Memory, frame: int, column: int) -> bool:
-    """Whether a frame is that of a rule called in a column, or elsewhere in its room."""
-    if frame < OWN:
-        return False
-    own = get(c, OWN_FRAMES, OWN_WIDTH * (frame - OWN) + O_COLUMN)
-    return column_field(c, own, K_ROOM) == column_field(c, column, K_ROOM)
-
-
-@kernel
-def total(c: Memory, entry: int) -> int:
-    """The bytes in the room up to an entry, by the nearest of its callers."""
-    frame, cost = entry_field(c, entry, E_FRAME), entry_field(c, entry, E_COST)
-    if is_called_in(c, frame, entry_field(c, entry, E_COLUMN)):
-        return cost + get(c, OWN_FRAMES, OWN_WIDTH * (frame - OWN) + O_BASE)
-    return cost
-
-
-@kernel
-def debt_behind(c: Memory, entry: int) -> int:
-    """What an entry owes behind its column."""
-    if is_called_in(c, entry_field(c, entry, E_FRAME), entry_field(c, entry, E_COLUMN)):
-        pumped = 1 if entry_field(c, entry, E_FLAGS) & PUMPED else 0
-        return 2 * entry_field(c, entry, E_COST) + pumped
-    return entry_field(c, entry, E_DEBT)
-
-
-@kernel
-def debt_of_return(c: Memory, calling: int, debt: int) -> int:
-    """What is owed after a return to an entry of a column before; -1: its room is too small."""
-    column = entry_field(c, calling, E_COLUMN)
-    size = column_field(c, column, K_SIZE)
-    is_same = is_called_in(c, entry_field(c, calling, E_FRAME), column)
-    if size >= 0:
-        used = total(c, calling) + (debt >> 1)
-        is_exact = column_field(c, column, K_IS_EXACT) and not debt & 1
-        if used > size or (is_exact and used < size):
-            return -1
-        if is_same:
-            return debt + 2 * entry_field(c, calling, E_COST)
-    return 0 if is_same else entry_field(c, calling, E_DEBT)
-
-
-@kernel
 def add_entry(
     c: Memory, node: int, frame: int, column: int, flags: int, cost: int, debt: int, how: int,
     source: int, other: int,
@@ -207,7 +180,10 @@ def add_entry(
     if bucket > size:
         return
     key = flags & (CONSUMED | PUMPED)
-    row = row_at(c, ENTRY_AT, node, frame, 4 * column + key)
+    # What costs more may fill a room exactly, where one that costs less does not.
+    is_apart = c[IS_THOROUGH] and column_field(c, column, K_IS_EXACT) and size <= FEW_SLOTS
+    apart = cost if is_apart else 0
+    row = row_at(c, ENTRY_AT, node, frame, (apart << 28) + 4 * column + key)
     entry = get(c, ENTRY_AT, row + VALUE) - 1
     if entry < 0:
         entry = c[COUNTERS + ENTRIES]
@@ -311,7 +287,7 @@ def expect(c: Memory, column: int, byte: int) -> None:
 
 @kernel
 def read_byte(m: Memory, c: Memory, column: int, byte: int) -> int:
-    """A column behind a byte that comes in one that is closed."""
+    """A column behind a byte, ANY_BYTE for any, that comes in one that is closed."""
     after = add_column(c, column)
     spend(m, 10 * (column_field(c, column, K_END) - column_field(c, column, K_FIRST)))
     for entry in range(column_field(c, column, K_FIRST), column_field(c, column, K_END)):
@@ -319,7 +295,8 @@ def read_byte(m: Memory, c: Memory, column: int, byte: int) -> int:
         debt = debt_behind(c, entry)
         for index in range(field(m, node, EDGE_START) - 1, field(m, node, EDGE_END)):
             rest = get(m, EDGES, 2 * index + 1)
-            if has_byte(m, get(m, EDGES, 2 * index), byte) and is_alive(m, rest):
+            is_there = byte == ANY_BYTE or has_byte(m, get(m, EDGES, 2 * index), byte)
+            if is_there and is_alive(m, rest):
                 add_entry(c, rest, frame, after, CONSUMED, 0, debt, BYTE, entry, byte)
     return after
 

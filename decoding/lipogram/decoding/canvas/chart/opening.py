@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from lipogram.decoding.canvas.chart.columns import debt_behind, debt_of_return, entry_field
+from lipogram.decoding.canvas.chart.debts import (
+    debt_behind,
+    debt_of_return,
+    entry_field,
+)
 from lipogram.decoding.canvas.chart.layout import (
     DEAD_ENDS,
     E_FRAME,

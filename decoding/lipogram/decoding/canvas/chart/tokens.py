@@ -13,7 +13,13 @@ from typing import Final
 
 import numpy as np
 
-from lipogram.decoding.canvas.chart.columns import add_entry, column_field, entry_field
+from lipogram.decoding.canvas.chart.columns import (
+    add_entry,
+)
+from lipogram.decoding.canvas.chart.debts import (
+    column_field,
+    entry_field,
+)
 from lipogram.decoding.canvas.chart.firsts import first_word
 from lipogram.decoding.canvas.chart.jumps import index_roots
 from lipogram.decoding.canvas.chart.layout import (

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from lipogram.decoding.canvas.chart.columns import column_field, entry_field
+from lipogram.decoding.canvas.chart.debts import (
+    column_field,
+    entry_field,
+)
 from lipogram.decoding.canvas.chart.layout import (
     BEGUN,
     BYTE,
@@ -18,6 +21,7 @@ from lipogram.decoding.canvas.chart.layout import (
     K_BEFORE,
     K_CELL,
     K_IS_EXACT,
+    K_IS_GAP,
     K_ROOM,
     K_SIZE,
     K_STOP,
@@ -93,7 +97,10 @@ def trace(c: Memory, entry: int, step: int) -> int:
 
 @kernel
 def write_way(c: Memory, k: Memory, s: Spellings, column: int, count: int) -> bool:
-    """Append the tokens of all rooms up to a column to WAY; whether each has room for its bytes."""
+    """Append the tokens of all rooms up to a column to WAY; whether each has room for its bytes.
+
+    A gap is filled as if each of its bytes were a token; see `_write_gap`.
+    """
     at = 0
     while column >= 0:
         size = column_field(c, column, K_SIZE)
@@ -102,7 +109,9 @@ def write_way(c: Memory, k: Memory, s: Spellings, column: int, count: int) -> bo
             if get(c, TRAIL, 3 * at + 2) == PUMP:
                 pump = at
             at += 1
-        if size >= 0 and not _write_room(c, k, s, column, first, at, pump):
+        if column_field(c, column, K_IS_GAP):
+            _write_gap(c, k, s, column_field(c, column, K_CELL), first, at)
+        elif size >= 0 and not _write_room(c, k, s, column, first, at, pump):
             return False
         column = column_field(c, column, K_BEFORE)
     return at == count
@@ -132,3 +141,16 @@ def _write_room(
     if place < stop:
         take(k, place, EMPTY)
     return True
+
+
+@kernel
+def _write_gap(c: Memory, k: Memory, s: Spellings, cell: int, first: int, last: int) -> None:
+    """Append EMPTY for a gap, then the bytes of its text."""
+    take(k, cell, EMPTY)
+    for index in range(last - 1, first - 1, -1):
+        what = get(c, TRAIL, 3 * index + 1)
+        if get(c, TRAIL, 3 * index + 2) == JUMP:
+            for place in range(s.starts[s.of[what]], s.starts[s.of[what] + 1]):
+                take(k, cell, s.text[place])
+        else:
+            take(k, cell, what)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from lipogram.decoding.canvas.chart.bridging import (
+from lipogram.decoding.canvas.chart.deciding import (
     decide_by_spelling,
     decide_far,
     decide_in_run,
@@ -15,15 +15,16 @@ from lipogram.decoding.canvas.compiled.deciding import (
     decide_by_witness,
     decide_from_start,
 )
-from lipogram.decoding.canvas.compiled.layout import FEW_SLOTS, HAS_ROW
-from lipogram.decoding.canvas.compiled.search import find, run_begin
+from lipogram.decoding.canvas.compiled.layout import HAS_ROW
+from lipogram.decoding.canvas.compiled.search import find, is_wide_at
 from lipogram.decoding.canvas.compiled.stretches import UNDECIDED
-from lipogram.decoding.canvas.compiled.ways import Spellings, run_end
+from lipogram.decoding.canvas.compiled.ways import Spellings
 from lipogram.grammars.engine.memory import FUEL, Memory
 from lipogram.grammars.kernels import exported
 
 SHARE: Final = 8  # a part of the work that may be done, for all fillings at once in a long run
 _MUCH: Final = 10_000_000  # units of work that make charts worth while
+_MOST: Final = 50_000_000  # that make searches by states so where there is much choice
 
 
 @exported
@@ -37,26 +38,25 @@ def decide(
     `s` has a trie of all tokens, `t` of some.
     """
     verdict = decide_by_witness(m, k, r, s, position, token)
-    own = run_begin(k, position)
-    is_long = k[HAS_ROW] != 0 and run_end(k, own) > own + FEW_SLOTS
+    is_wide = k[HAS_ROW] != 0 and is_wide_at(k, position)
     is_much = work >= _MUCH
     if k[HAS_ROW]:
-        if verdict == UNDECIDED and (is_long or is_much):
+        if verdict == UNDECIDED and (is_wide or is_much):
             verdict = decide_in_run(m, c, k, r, s, position, token, end)
         if verdict == UNDECIDED and is_much:
             verdict = decide_near(m, c, k, r, s, position, token, end)
-        if verdict == UNDECIDED:
+        if verdict == UNDECIDED and (is_much or not is_wide):
             verdict = decide_around(m, k, r, w, t.trie, s.trie, s, position, token, end)
         if verdict == UNDECIDED and is_much:
             verdict = decide_far(m, c, k, r, s, position, token, end)
-    if verdict == UNDECIDED and (is_much or not is_long):
+    if verdict == UNDECIDED and (work >= _MOST or not is_wide):
         verdict = find(m, k, r, t.trie, s, position, token, end)
     if k[HAS_ROW]:
         if verdict == UNDECIDED and is_much:
             verdict = decide_by_spelling(m, c, k, r, t, position, token, end)
-        if verdict == UNDECIDED and (is_much or not is_long):
+        if verdict == UNDECIDED and (work >= _MOST or not is_wide):
             work = min(work, m[FUEL])
-            work = work // SHARE if is_long else work * 3 // 4
+            work = work // SHARE if is_wide else work * 3 // 4
             verdict = decide_from_start(
                 m, k, r, w, t.trie, s.trie, s, s.usable, position, token, end, work
             )

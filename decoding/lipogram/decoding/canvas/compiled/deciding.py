@@ -20,7 +20,12 @@ from lipogram.decoding.canvas.compiled.layout import (
     WAY,
     slot_field,
 )
-from lipogram.decoding.canvas.compiled.search import goes_by_witness, run_begin, runs_back
+from lipogram.decoding.canvas.compiled.search import (
+    goes_by_witness,
+    is_wide_at,
+    run_begin,
+    runs_back,
+)
 from lipogram.decoding.canvas.compiled.stretches import (
     ACCEPTED,
     FROM_ANY_TEXT,
@@ -42,6 +47,7 @@ _RUNS: Final = 4  # of free slots on both sides that may be filled in another wa
 _NEAR: Final = 1_000_000  # units of work
 _FAR: Final = 3_000_000
 _ALL: Final = 20_000_000
+_SHARE: Final = 16  # a part of the work that may be done, for all fillings at once
 
 
 @kernel
@@ -103,15 +109,14 @@ def decide_one_of(
 ) -> int:  # fmt: skip
     """Whether one of a bit set of tokens fits the free slot; which is among what goes to WAY.
 
-    UNDECIDED in a run of many slots.
+    UNDECIDED where there is much choice, see `is_wide_at`.
     """
     k[COUNTERS + WAY] = 0
-    begin = run_begin(k, position)
-    if run_end(k, begin) > begin + FEW_SLOTS:
+    if is_wide_at(k, position):
         return UNDECIDED
     verdict = _around(m, k, r, w, v, a, s, wanted, position, ONE_OF, end)
     if verdict == UNDECIDED:
-        work = m[FUEL] // 4
+        work = m[FUEL] // _SHARE
         verdict = decide_from_start(m, k, r, w, v, a, s, wanted, position, ONE_OF, end, work)
     return verdict
 
@@ -136,7 +141,8 @@ def _around(
     )  # fmt: skip
     if verdict == ACCEPTED:
         return ACCEPTED
-    if state > 0:
+    is_known = token == ONE_OF and run_end(k, begin) == begin + 1  # to be possible, one by one
+    if state > 0 and not is_known:
         verdict = follow_on(
             m, k, r, w, v, a, s, wanted, FROM_ANY_TEXT, begin, state, position, token, end, 0, _ALL
         )  # fmt: skip

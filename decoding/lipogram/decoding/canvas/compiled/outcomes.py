@@ -35,12 +35,13 @@ _MANY_BYTES: Final = 24  # that lead to the usual successor
 
 @exported
 def outcomes(
-    m: Memory, v: Memory, state: int, usable: NDArray[np.int32], after: NDArray[np.int32]
+    m: Memory, v: Memory, state: int, wanted: NDArray[np.bool_], after: NDArray[np.int32]
 ) -> int:
-    """Write the state after each token, 0 where it is not allowed.
+    """Write the state after each wanted token, 0 where it is not allowed, or not wanted.
 
     The distinct ones go to ENDS, each with the first token that leads there; returns their number.
     """
+    counts = counts_before(m, v, wanted)
     m[GENERATION] += 1
     generation = m[GENERATION] & 0x7FFFFFFF
     after[:] = 0
@@ -49,21 +50,49 @@ def outcomes(
     node = ends = 0
     while node < v[NODES]:
         spend(m, 1)
+        first, stop = get(v, TOKEN_START, node), get(v, SKIP, node)
+        if counts[first] == counts[get(v, TOKEN_START, stop)]:
+            node = stop
+            continue
         depth = get(v, DEPTH, node)
         there = get(m, ROWS, 256 * get(m, _PATH, 2 * depth - 2) + get(v, BYTE, node))
         if there == 0:
-            node = get(v, SKIP, node)
+            node = stop
             continue
-        for index in range(get(v, TOKEN_START, node), get(v, TOKEN_START, node + 1)):
+        for index in range(first, get(v, TOKEN_START, node + 1)):
             token = get(v, TOKEN, index)
-            if usable[token >> 5] >> (token & 31) & 1:
+            if wanted[token]:
                 after[token] = there
                 ends = _note(m, there, token, ends, generation)
-        if get(v, SKIP, node) > node + 1:
+        if stop > node + 1:
             reserve(m, _PATH, 8 * (depth + 1))
             put(m, _PATH, 2 * depth, row_of(m, there) >> 1)
         node += 1
     return ends
+
+
+@kernel
+def ends_of_wanted(m: Memory, v: Memory, state: int, wanted: NDArray[np.int32]) -> int:
+    """Write to ENDS as `outcomes` does, for a bit set of wanted tokens."""
+    size = 32 * len(wanted)
+    is_wanted = np.empty(size, np.bool_)
+    for token in range(size):
+        is_wanted[token] = wanted[token >> 5] >> (token & 31) & 1 != 0
+    return outcomes(m, v, state, is_wanted, np.empty(size, np.int32))
+
+
+@kernel
+def counts_before(m: Memory, v: Memory, wanted: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """How many wanted tokens come before each, in the order of the trie."""
+    size = get(v, TOKEN_START, v[NODES])
+    counts = np.empty(size + 1, np.int32)
+    spend(m, size >> 3)
+    count = 0
+    for index in range(size):
+        counts[index] = count
+        count += wanted[get(v, TOKEN, index)]
+    counts[size] = count
+    return counts
 
 
 @kernel

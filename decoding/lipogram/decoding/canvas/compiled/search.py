@@ -8,6 +8,7 @@ from lipogram.decoding.canvas.compiled.fillings import few, sort_options
 from lipogram.decoding.canvas.compiled.layout import (
     DEPTHS,
     EMPTY,
+    FEW_SLOTS,
     FINDS,
     HAS_ROW,
     N_BEFORE,
@@ -33,6 +34,7 @@ from lipogram.decoding.canvas.compiled.ways import (
     add_node,
     along_witness,
     is_free,
+    is_gap,
     over_fixed,
     read_token,
     run_end,
@@ -40,7 +42,7 @@ from lipogram.decoding.canvas.compiled.ways import (
 from lipogram.grammars.engine.exits import shortest_length
 from lipogram.grammars.engine.memory import COUNTERS, Memory, get, put, reserve
 from lipogram.grammars.engine.states import row_of
-from lipogram.grammars.kernels import kernel
+from lipogram.grammars.kernels import exported, kernel
 from lipogram.grammars.lattice.ahead import can_end
 from lipogram.grammars.lattice.tables import VALUE, row_at, shorten
 
@@ -61,6 +63,25 @@ def goes_by_witness(m: Memory, k: Memory, r: Memory, state: int, position: int) 
 def run_begin(k: Memory, position: int) -> int:
     """Where the run of free slots begins that a position is in."""
     while position > 0 and is_free(k, position - 1):
+        position -= 1
+    return position
+
+
+@exported
+def is_wide_at(k: Memory, position: int) -> bool:
+    """Whether the free slots around a position are many, or touch a gap: there is much choice."""
+    begin, stop = run_begin(k, position), position
+    while is_free(k, stop):
+        stop += 1
+    return stop > begin + FEW_SLOTS or is_gap(k, stop) or (begin > 0 and is_gap(k, begin - 1))
+
+
+@kernel
+def stretch_begin(k: Memory, position: int) -> int:
+    """Where the free slots and gaps begin, without a text in between, that lead to a position."""
+    while position > 0 and (is_free(k, position - 1) or is_gap(k, position - 1)):
+        position -= 1
+    while slot_field(k, position, S_STATE) == 0:
         position -= 1
     return position
 

@@ -38,10 +38,11 @@ from lipogram.decoding.canvas.compiled.layout import (
     is_possible,
     slot_field,
 )
-from lipogram.decoding.canvas.compiled.outcomes import ENDS, ends
+from lipogram.decoding.canvas.compiled.outcomes import ENDS, ends_of_wanted
 from lipogram.decoding.canvas.compiled.ways import (
     Spellings,
     is_free,
+    is_gap,
     read_elements,
     read_token,
     text_of,
@@ -240,7 +241,7 @@ def _ask(
     """Write to ASKED what the token that is asked for leads to, or one of those wanted."""
     count = 1
     if token == ONE_OF:
-        count = ends(m, a, state, wanted, 1)
+        count = ends_of_wanted(m, a, state, wanted)
     reserve(k, ASKED, 8 * (count + 1))
     for index in range(count):
         is_one = token != ONE_OF
@@ -279,17 +280,17 @@ def _choose(
 ) -> int:  # fmt: skip
     """Choose tokens, last first, in front of where the witness goes on; ACCEPTED, as it must be."""
     k[COUNTERS + WAY] = 0
-    base = stretch * (end + 1)
-    while place > begin:
+    base, is_well = stretch * (end + 1), True
+    while place > begin and is_well:
         array, at, first = BEFORE, base, begin
         if place > behind:
             array, at, first = ON, 0, behind
         if place == behind and token != EMPTY:
             place = position
             chosen = _chosen(m, k, w, behind)
-            if chosen < 0:
-                break
-            _choose_token(k, w, s, place, chosen, end)
+            is_well = chosen >= 0  # not where a gap in between had to have another text
+            if is_well:
+                _choose_token(k, w, s, place, chosen, end)
             continue
         least = position if place == behind else end
         stop = _stop(m, k, w, array, at, first, place, least)
@@ -297,14 +298,15 @@ def _choose(
             place = stop
             _choose_token(k, w, s, place, EMPTY, end)
             continue
+        is_well = place != behind  # where EMPTY is asked for
         place -= 1
-        if not is_free(k, place):
+        if not is_free(k, place) or not is_well:
             continue
         chosen = _fitting(m, k, w, v, s, get(k, array, at + place), place, is_whole(stretch))
-        if chosen < 0:
-            break
-        _choose_token(k, w, s, place, chosen, end)
-    is_well = place == begin and can_end(m, w, get(k, BEFORE, base + begin), begin)
+        is_well = chosen >= 0
+        if is_well:
+            _choose_token(k, w, s, place, chosen, end)
+    is_well &= place == begin and can_end(m, w, get(k, BEFORE, base + begin), begin)
     restore_row(k, w, s, end)
     return ACCEPTED if is_well else UNDECIDED
 
@@ -321,6 +323,8 @@ def restore_row(k: Memory, w: Memory, s: Spellings, end: int) -> None:
     """Let the row have what the witness has instead."""
     for index in range(k[COUNTERS + WAY]):
         cell = get(k, WAY, 2 * index)
+        if is_gap(k, cell):
+            continue  # no row has had a text of it but the witness's
         stop = slot_field(k, cell, S_STOP) if get(k, WAY, 2 * index + 1) == EMPTY else cell + 1
         for place in range(cell, stop):
             put_text(w, place, text_of(s, slot_field(k, place, S_TOKEN)))

@@ -124,6 +124,12 @@ def is_free(k: Memory, position: int) -> bool:
 
 
 @kernel
+def is_gap(k: Memory, position: int) -> bool:
+    """Whether a cell may have any text."""
+    return slot_field(k, position, S_KIND) == ANY_TEXT
+
+
+@kernel
 def run_end(k: Memory, position: int) -> int:
     """Where the run of free slots ends that begins at a position."""
     stop = position + 1

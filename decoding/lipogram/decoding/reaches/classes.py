@@ -6,11 +6,14 @@ needs nothing more. What every node of the trie needs, and all below it, is work
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
 from lipogram.decoding.reaches.layout import (
     BELOW,
+    BELOW_AT,
     BITS,
     BITS_COUNT,
     BYTE,
@@ -42,11 +45,11 @@ from lipogram.decoding.reaches.layout import (
     WORDS,
 )
 from lipogram.decoding.reaches.lengths import list_long, set_bit
-from lipogram.grammars.engine.bytesets import (
-    bit_count,
-)
-from lipogram.grammars.engine.memory import Memory, get, get_word, put, put_word, reserve
+from lipogram.grammars.engine.bytesets import bit_count, mixed
+from lipogram.grammars.engine.memory import Memory, get, get_word, integer, put, put_word, reserve
 from lipogram.grammars.kernels import exported, kernel
+
+_SLOTS: Final = 1 << 14
 
 
 @exported
@@ -54,7 +57,7 @@ def describe(v: Memory) -> None:
     """What every node needs of a class of characters, and what is needed below it."""
     count = v[NODES]
     reserve(v, CHARGE, 4 * count + 4)
-    reserve(v, BELOW, 32 * count + 32)
+    reserve(v, BELOW_AT, 4 * count + 4)
     reserve(v, CHARS_BELOW, 4 * count + 4)
     reserve(v, BYTES_BELOW, 4 * count + 4)
     reserve(v, IS_OPEN, 4 * count + 4)
@@ -94,6 +97,14 @@ def describe(v: Memory) -> None:
             put(v, CHARS, get(v, TOKEN, index), chars[depth])
             v[MAX_CHARS] = max(v[MAX_CHARS], chars[depth])
     list_long(v)
+    _describe_below(v)
+
+
+@kernel
+def _describe_below(v: Memory) -> None:
+    """What is needed below each node; what is alike is kept once in most cases."""
+    count, rows = v[NODES], 0
+    below, known = np.zeros(4 * count, np.uint64), np.zeros(_SLOTS, np.int64)
     for node in range(count - 1, -1, -1):
         most = longest = 0
         child = node + 1
@@ -103,15 +114,36 @@ def describe(v: Memory) -> None:
             most = max(most, own)
             longest = max(longest, get(v, BYTES_BELOW, child) + 1)
             for word in range(4):
-                bits = get_word(v, BELOW, 4 * node + word) | get_word(v, BELOW, 4 * child + word)
+                bits = below[4 * node + word] | below[4 * child + word]
                 if charge >> 6 == word and charge >= 0:
                     bits |= np.uint64(1) << np.uint64(charge & 63)
                 if word == 3 and _ends_open(v, child):
                     bits |= np.uint64(1) << np.uint64(NO_CHARACTER & 63)
-                put_word(v, BELOW, 4 * node + word, bits)
+                below[4 * node + word] = bits
             child = get(v, SKIP, child)
         put(v, CHARS_BELOW, node, most)
         put(v, BYTES_BELOW, node, longest)
+        rows = _keep_below(v, node, below[4 * node : 4 * node + 4], rows, known)
+
+
+@kernel
+def _keep_below(
+    v: Memory, node: int, words: NDArray[np.uint64], rows: int, known: NDArray[np.int64]
+) -> int:
+    """Give a node a row of BELOW, a new one unless one of `known` has the same; how many."""
+    slot = integer(mixed(mixed(words[0], words[1]), mixed(words[2], words[3]))) & (_SLOTS - 1)
+    row = known[slot] - 1
+    is_same = row >= 0
+    for index in range(4):
+        is_same = is_same and get_word(v, BELOW, 4 * row + index) == words[index]
+    if not is_same:
+        row = rows
+        known[slot] = row + 1
+        reserve(v, BELOW, 32 * (row + 1))
+        for index in range(4):
+            put_word(v, BELOW, 4 * row + index, words[index])
+    put(v, BELOW_AT, node, row)
+    return rows if is_same else rows + 1
 
 
 @kernel
@@ -135,8 +167,9 @@ def _in_class(words: NDArray[np.uint64], charge: int) -> bool:
 @kernel
 def all_in_class(v: Memory, words: NDArray[np.uint64], node: int) -> bool:
     """Whether all nodes below are characters of the class."""
+    row = get(v, BELOW_AT, node)
     for index in range(4):
-        if get_word(v, BELOW, 4 * node + index) & ~words[index] != np.uint64(0):
+        if get_word(v, BELOW, 4 * row + index) & ~words[index] != np.uint64(0):
             return False
     return True
 

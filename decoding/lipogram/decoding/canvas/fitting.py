@@ -51,9 +51,11 @@ class Fitting:
         """Find all tokens that fit; whether that was possible in time."""
         try:
             kept = self._board.token(self._position)
-            for token in (kept, *self._accepted):
+            for token in (kept, *self._accepted[:_FEW]):
                 if token != EMPTY:
                     self._move_alike(token)
+            for token in self._accepted:
+                self._left[token], self._fitting[token] = False, True
             return self._try_all() and self._try_again()
         except BudgetExceeded:
             return False

@@ -162,9 +162,7 @@ def _is_possible(
     column: int, position: int, end: int,
 ) -> bool:  # fmt: skip
     """Whether any texts may follow a column that a byte leads to from one before."""
-    signature = get_word(c, SIGNATURES, column)
-    high, low = signature >> np.uint64(33), signature & np.uint64(0x7FFFFFFF)
-    row = row_at(c, POSSIBLE_AT, integer(high), integer(low), start)
+    row = _row_of(c, POSSIBLE_AT, get_word(c, SIGNATURES, column), start)
     if get(c, POSSIBLE_AT, row + VALUE) == 0:
         c[ROUND] += 1
         column = read_byte(m, c, before, byte)  # anew, since that one is not to be changed
@@ -259,8 +257,7 @@ def _step(
         put(c, STEPS, row + VALUE, -1)
         return NOTHING
     signature = _signature(c, column)
-    high, low = signature >> np.uint64(33), signature & np.uint64(0x7FFFFFFF)
-    alike = row_at(c, ALIKE_AT, integer(high), integer(low), start)
+    alike = _row_of(c, ALIKE_AT, signature, start)
     known = get(c, ALIKE_AT, alike + VALUE)
     if known and (not is_inner or column_field(c, known - 1, K_END) >= 0):
         empty_queue(c, column)
@@ -276,6 +273,13 @@ def _step(
             return TOO_MUCH
     put(c, STEPS, row + VALUE, column + 1)
     return column
+
+
+@kernel
+def _row_of(c: Memory, table: int, signature: np.uint64, start: int) -> int:
+    """The row of a table for columns of a signature, of those that a first one leads to."""
+    high, low = signature >> np.uint64(33), signature & np.uint64(0x7FFFFFFF)
+    return row_at(c, table, integer(high), integer(low), start)
 
 
 @kernel

@@ -60,7 +60,7 @@ from lipogram.decoding.canvas.compiled.layout import (
     slot_field,
 )
 from lipogram.decoding.canvas.compiled.stretches import take
-from lipogram.decoding.canvas.compiled.ways import Spellings, is_free, is_gap, run_end
+from lipogram.decoding.canvas.compiled.ways import Spellings, is_free, is_gap, is_to_fill, run_end
 from lipogram.grammars.engine.memory import COUNTERS, Memory, get, put, reserve
 from lipogram.grammars.kernels import kernel
 from lipogram.grammars.lattice.ahead import NOWHERE, front
@@ -143,7 +143,7 @@ def to_slot(
     begin(m, c, front(m, k, first) if is_any else slot_field(k, first, S_STATE), column)
     while column >= 0 and place < position:
         is_own = is_free(k, place) and run_end(k, place) > position
-        if is_own or (is_any and (is_free(k, place) or is_gap(k, place))):
+        if is_own or (is_any and is_to_fill(k, place)):
             stop = slot_field(k, position, S_STOP) if token == EMPTY else position
             size = -1 if is_any else position - place
             make_room(c, column, size, token != EMPTY, place, stop)
@@ -187,7 +187,7 @@ def behind_token(
     if is_behind and _is_any_found(m, c, g, column, at):
         return column
     while at < end:
-        if is_free(k, at) or is_gap(k, at):
+        if is_to_fill(k, at):
             if runs < 0:
                 break
             column, at = _over_run(m, c, k, g, s, kind, column, at)
@@ -199,7 +199,7 @@ def behind_token(
             column, at = over_cell(m, c, k, g, s, column, at)
             if column < 0:
                 return column
-            runs -= at >= end or is_free(k, at) or is_gap(k, at)
+            runs -= at >= end or is_to_fill(k, at)
     empty_queue(c, column)
     return NOTHING
 

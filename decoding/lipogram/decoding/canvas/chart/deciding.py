@@ -17,7 +17,7 @@ from lipogram.decoding.canvas.chart.bridging import (
 from lipogram.decoding.canvas.compiled.layout import EMPTY
 from lipogram.decoding.canvas.compiled.search import is_wide_at, runs_back, stretch_begin
 from lipogram.decoding.canvas.compiled.stretches import ACCEPTED, REJECTED, UNDECIDED
-from lipogram.decoding.canvas.compiled.ways import Spellings, is_free, is_gap
+from lipogram.decoding.canvas.compiled.ways import Spellings, is_to_fill
 from lipogram.grammars.engine.memory import Memory
 from lipogram.grammars.kernels import exported, kernel
 
@@ -50,7 +50,7 @@ def decide_near(
 ) -> int:
     """ACCEPTED where a token, or EMPTY, fits a slot by what is in its run and the one before."""
     first = _back(k, position, 1)
-    if not _is_one_text(s, token) or not (is_free(k, first) or is_gap(k, first)):
+    if not _is_one_text(s, token) or not is_to_fill(k, first):
         return UNDECIDED
     is_found = is_possible(m, c, k, r, s, NEAR, first, position, token, 0, FEW_ENTRIES, end)
     return ACCEPTED if is_found else UNDECIDED

@@ -16,9 +16,7 @@ from lipogram.decoding.canvas.chart.columns import (
     read_byte,
     wipe,
 )
-from lipogram.decoding.canvas.chart.debts import (
-    column_field,
-)
+from lipogram.decoding.canvas.chart.debts import column_field
 from lipogram.decoding.canvas.chart.layout import (
     BYTES,
     ENTRIES,
@@ -40,7 +38,7 @@ from lipogram.decoding.canvas.compiled.layout import (
     WAY,
     slot_field,
 )
-from lipogram.decoding.canvas.compiled.ways import Spellings, is_free, is_gap, run_end
+from lipogram.decoding.canvas.compiled.ways import Spellings, is_free, is_gap, is_to_fill, run_end
 from lipogram.grammars.engine.memory import COUNTERS, Memory, get
 from lipogram.grammars.kernels import exported, kernel
 from lipogram.grammars.lattice.row import C_START, ELEMENTS, NEXT, cell_field
@@ -80,7 +78,7 @@ def is_hopeless(m: Memory, c: Memory, k: Memory, s: Spellings, end: int, most: i
     """
     column, at = _begin(m, c, k, most, BYTES), 0
     while at < end and column >= 0:
-        if is_free(k, at) or is_gap(k, at):
+        if is_to_fill(k, at):
             column, at = _over_any_text(m, c, k, s, column, at)
         else:
             column, at = over_cell(m, c, k, k, s, column, at)
@@ -128,7 +126,7 @@ def over_cell(
 
     From a column that is not closed.
     """
-    if is_free(k, cell) or is_gap(k, cell):
+    if is_to_fill(k, cell):
         behind = let_in(c, k, column, cell)
         return leave_room(m, c, s, column), behind
     if slot_field(k, cell, S_KIND) == SLOT and slot_field(k, cell, S_CHOICE) == EMPTY:

@@ -17,13 +17,9 @@ from lipogram.grammars.lattice.ahead import can_end, front
 
 @exported
 def keep_possible(
-    m: Memory,
-    k: Memory,
-    a: Memory,
-    position: int,
-    after: NDArray[np.int32],
+    m: Memory, k: Memory, a: Memory, position: int, after: NDArray[np.int32],
     left: NDArray[np.bool_],
-) -> None:
+) -> None:  # fmt: skip
     """Keep the tokens that lead from what any text leads to to where a way may go on."""
     state = front(m, k, position)
     if state <= 0:

@@ -35,6 +35,7 @@ from lipogram.decoding.canvas.compiled.ways import (
     along_witness,
     is_free,
     is_gap,
+    is_to_fill,
     over_fixed,
     read_token,
     run_end,
@@ -79,7 +80,7 @@ def is_wide_at(k: Memory, position: int) -> bool:
 @kernel
 def stretch_begin(k: Memory, position: int) -> int:
     """Where the free slots and gaps begin, without a text in between, that lead to a position."""
-    while position > 0 and (is_free(k, position - 1) or is_gap(k, position - 1)):
+    while position > 0 and is_to_fill(k, position - 1):
         position -= 1
     while slot_field(k, position, S_STATE) == 0:
         position -= 1

@@ -130,6 +130,12 @@ def is_gap(k: Memory, position: int) -> bool:
 
 
 @kernel
+def is_to_fill(k: Memory, position: int) -> bool:
+    """Whether a cell is a free slot, or may have any text."""
+    return is_free(k, position) or is_gap(k, position)
+
+
+@kernel
 def run_end(k: Memory, position: int) -> int:
     """Where the run of free slots ends that begins at a position."""
     stop = position + 1
